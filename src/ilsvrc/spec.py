@@ -1,0 +1,181 @@
+"""The paper as data: what a winner did, in frozen dataclasses of the standard library.
+
+An `Entry` is one challenge entry; its `Member`s are networks with the `Recipe`
+each was trained by; a `Protocol` is how it was tested; `Reported` is what was
+published. Nothing here executes anything: jobs do.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Task = Literal["classification", "localization", "detection"]
+Split = Literal["train", "val", "test"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SGD:
+    """Stochastic gradient descent with momentum, as the papers before 2017 mean it."""
+
+    lr: float
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    decay_biases: bool = True  # False: biases and normalisation parameters are exempt
+    bias_rate: float = 1.0  # rate of the biases over that of the weights; Caffe and cuda-convnet use 2
+    rate_inside: bool = True  # True: the rate multiplies inside the velocity (Krizhevsky, Caffe); False: PyTorch's form
+    nesterov: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steps:
+    """Multiply the rate by `factor` at each epoch in `at`."""
+
+    at: tuple[float, ...]
+    factor: float = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exponential:
+    """Multiply the rate by `factor` after every `every` epochs (Szegedy et al. 2015: 0.96 every 8)."""
+
+    factor: float
+    every: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cosine:
+    """Half a cosine from the initial rate to zero, after a linear `warmup` (epochs). Of no winner: for miniatures."""
+
+    warmup: float = 0.0
+
+
+Schedule = Steps | Exponential | Cosine
+
+
+@dataclass(frozen=True)
+class ShortSide:
+    """Resize so that the shorter side is drawn uniformly from [`low`, `high`] pixels."""
+
+    low: int
+    high: int
+
+
+@dataclass(frozen=True)
+class CenterSquare:
+    """Keep the central square of `size` pixels (Krizhevsky et al. 2012, section 2: 256 of the resized image)."""
+
+    size: int
+
+
+@dataclass(frozen=True)
+class RandomCrop:
+    """Cut a square of `size` pixels at a uniformly drawn place."""
+
+    size: int
+
+
+@dataclass(frozen=True)
+class TenCrop:
+    """Cut one of ten fixed squares: corners and centre, mirrored or not (Zeiler and Fergus 2013, section 3)."""
+
+    size: int
+
+
+@dataclass(frozen=True)
+class AreaCrop:
+    """Cut a rectangle of random area and aspect ratio and resize it to a square (Szegedy et al. 2015, section 6).
+
+    Area is uniform in [`low`, 1] of the image's; the ratio is uniform in [3/4, 4/3].
+    """
+
+    size: int
+    low: float = 0.08
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """Reflect left to right with probability one half."""
+
+
+@dataclass(frozen=True)
+class PcaLighting:
+    """Add colour noise along the principal components of RGB (Krizhevsky et al. 2012, section 4.1)."""
+
+    std: float = 0.1
+
+
+@dataclass(frozen=True)
+class ColorJitter:
+    """Brightness, contrast and saturation factors in 1 ± `strength`, in random order (Howard 2013; fb.resnet.torch)."""
+
+    strength: float = 0.4
+
+
+Augmentation = ShortSide | CenterSquare | RandomCrop | TenCrop | AreaCrop | Mirror | PcaLighting | ColorJitter
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How one network was trained."""
+
+    source: str  # 'He et al. 2015, section 3.4'
+    epochs: float
+    batch: int  # images per update, over all devices
+    optimizer: SGD
+    schedule: Schedule
+    augment: tuple[Augmentation, ...]  # applied left to right
+    mean: Literal["pixel", "channel"]  # what is subtracted from the input
+    init: str  # a name in train.init
+    side_weight: float = 0.3  # weight of auxiliary heads in the loss; without meaning where a network has none
+    label_smoothing: float = 0.0
+    clip_norm: float = 0.0  # largest norm of the gradient; 0 for none
+    gaps: tuple[str, ...] = ()  # what the paper leaves open and what we chose
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crops:
+    """A protocol that looks at the image in pieces."""
+
+    layout: Literal["center", "ten"]
+    short_sides: tuple[int, ...] = (256,)
+    size: int = 224
+    average: Literal["probabilities", "logits"] = "probabilities"
+
+
+Protocol = Crops
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One seat in an ensemble."""
+
+    model: str  # a name in models.MODELS
+    recipe: Recipe
+    copies: int = 1  # trainings that differ in seed alone
+    image_size: int | None = None  # None: the paper's
+    width: float = 1.0  # below 1 the member is a miniature
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reported:
+    """What the paper or the organisers published."""
+
+    metric: str  # 'top-5 error'
+    percent: float
+    split: Literal["val", "test"]
+    source: str  # 'table 5'
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One challenge entry, executable."""
+
+    key: str  # 'msra-2015-cls'
+    year: int
+    team: str
+    task: Task
+    members: tuple[Member, ...]
+    protocol: Protocol
+    reported: tuple[Reported, ...]
+    source: str
+    new: str  # what it brought, in a sentence
+    gaps: tuple[str, ...] = ()

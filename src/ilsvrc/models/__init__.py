@@ -1,0 +1,56 @@
+"""The networks the challenge's winners are known by, one family per file, each readable beside its paper."""
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from typing import Any
+
+from torch import nn
+
+from ilsvrc.models import alexnet, googlenet, resnet, resnext, senet, vgg, zfnet
+
+MODELS: dict[str, Callable[..., nn.Module]] = {
+    "alexnet": alexnet.alexnet,  # Krizhevsky et al. 2012
+    "alexnet_caffe": alexnet.alexnet_caffe,  # BVLC's replica of it
+    "caffenet": alexnet.caffenet,  # BVLC's other one, pooled before it is normalised
+    "alexnet_one_tower": alexnet.alexnet_one_tower,  # Krizhevsky 2014
+    "zfnet": zfnet.zfnet,  # Zeiler and Fergus 2013, figure 3
+    "googlenet": googlenet.googlenet,  # Szegedy et al. 2014
+    "vgg11": vgg.vgg11,  # Simonyan and Zisserman 2014, configuration A
+    "vgg11_lrn": vgg.vgg11_lrn,  # A-LRN
+    "vgg13": vgg.vgg13,  # B
+    "vgg16_c": vgg.vgg16_c,  # C
+    "vgg16": vgg.vgg16,  # D
+    "vgg19": vgg.vgg19,  # E
+    "plain18": resnet.plain18,  # He et al. 2015
+    "plain34": resnet.plain34,
+    "resnet18": resnet.resnet18,
+    "resnet34": resnet.resnet34,
+    "resnet50": resnet.resnet50,
+    "resnet101": resnet.resnet101,
+    "resnet152": resnet.resnet152,
+    "resnext50_32x4d": resnext.resnext50_32x4d,  # Xie et al. 2016
+    "resnext101_32x4d": resnext.resnext101_32x4d,
+    "resnext101_64x4d": resnext.resnext101_64x4d,
+    "se_resnet50": senet.se_resnet50,  # Hu et al. 2017
+    "se_resnet101": senet.se_resnet101,
+    "se_resnet152": senet.se_resnet152,
+    "se_resnext50_32x4d": senet.se_resnext50_32x4d,
+    "se_resnext101_32x4d": senet.se_resnext101_32x4d,
+    "senet154": senet.senet154,
+}
+
+
+def build(name: str, classes: int = 1000, image_size: int | None = None, width: float = 1.0) -> nn.Module:
+    """The network of that name, freshly initialised by PyTorch's defaults.
+
+    image_size is the side of its images in pixels, None for the paper's; width multiplies the channels of every layer.
+    Raises ValueError with the nearest names for a name that is not in MODELS, and with the
+    smallest possible size for an image_size below it.
+    """
+    if name not in MODELS:
+        near = ", ".join(get_close_matches(name, MODELS)) or ", ".join(MODELS)
+        raise ValueError(f"no model is called {name!r}; did you mean {near}?")
+    arguments: dict[str, Any] = {"classes": classes, "width": width}
+    if image_size is not None:
+        arguments["image_size"] = image_size
+    return MODELS[name](**arguments)

@@ -75,14 +75,16 @@ class AlexNet(nn.Module):
         x = F.relu(self.conv3(x))
         x = F.relu(self.conv4(x))
         x = F.relu(self.conv5(x))
-        return self.pool5(x)
+        pooled: Tensor = self.pool5(x)
+        return pooled
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits, (N, classes)."""
         x = self.features(images).flatten(1)
         x = self.drop6(F.relu(self.fc6(x)))
         x = self.drop7(F.relu(self.fc7(x)))
-        return self.fc8(x)
+        logits: Tensor = self.fc8(x)
+        return logits
 
 
 class OneTower(nn.Module):
@@ -121,14 +123,16 @@ class OneTower(nn.Module):
         x = F.relu(self.conv3(x))
         x = F.relu(self.conv4(x))
         x = F.relu(self.conv5(x))
-        return self.pool5(x)
+        pooled: Tensor = self.pool5(x)
+        return pooled
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits, (N, classes)."""
         x = self.features(images).flatten(1)
         x = self.drop6(F.relu(self.fc6(x)))
         x = self.drop7(F.relu(self.fc7(x)))
-        return self.fc8(x)
+        logits: Tensor = self.fc8(x)
+        return logits
 
 
 class ResponseNorm(nn.Module):
@@ -146,7 +150,7 @@ class ResponseNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same."""
-        towers = x.float().unflatten(1, (self.towers, -1))
+        towers = x.float().unflatten(1, (self.towers, -1))  # type: ignore[no-untyped-call]
         y: Tensor = Response.apply(towers, self.k, 1e-4 / 5)  # type: ignore[no-untyped-call]
         return y.flatten(1, 2).to(x.dtype)
 

@@ -76,16 +76,19 @@ class GoogLeNet(nn.Module):
         x = F.relu(self.conv2_reduce(x))
         x = self.pool2(self.norm2(F.relu(self.conv2(x))))
         x = self.pool3(self.inception_3b(self.inception_3a(x)))
-        return self.inception_4a(x)
+        after_4a: Tensor = self.inception_4a(x)
+        return after_4a
 
     def to_4d(self, x: Tensor) -> Tensor:
         """From inception_4a's map to inception_4d's, (N, 528, 14, 14)."""
-        return self.inception_4d(self.inception_4c(self.inception_4b(x)))
+        after_4d: Tensor = self.inception_4d(self.inception_4c(self.inception_4b(x)))
+        return after_4d
 
     def to_5b(self, x: Tensor) -> Tensor:
         """From inception_4d's map to inception_5b's, (N, 1024, 7, 7)."""
         x = self.pool4(self.inception_4e(x))
-        return self.inception_5b(self.inception_5a(x))
+        after_5b: Tensor = self.inception_5b(self.inception_5a(x))
+        return after_5b
 
 
 class Inception(nn.Module):
@@ -132,7 +135,8 @@ class SideHead(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Logits, (N, classes)."""
         x = F.relu(self.conv(self.pool(x))).flatten(1)
-        return self.linear(self.drop(F.relu(self.fc(x))))
+        logits: Tensor = self.linear(self.drop(F.relu(self.fc(x))))
+        return logits
 
 
 class ResponseNorm(nn.Module):

@@ -50,11 +50,15 @@ class ResNeXt(nn.Module):
     def features(self, images: Tensor) -> Tensor:
         """The last convolutional map, (N, 2048, 7, 7)."""
         x = self.pool1(F.relu(self.conv1(images)))
-        return self.conv5(self.conv4(self.conv3(self.conv2(x))))
+        x = self.conv3(self.conv2(x))
+        last: Tensor = self.conv5(self.conv4(x))
+        return last
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits, (N, classes)."""
-        return self.fc(self.pool5(self.features(images)).flatten(1))
+        x = self.pool5(self.features(images)).flatten(1)
+        logits: Tensor = self.fc(x)
+        return logits
 
 
 class Block(nn.Module):

@@ -78,17 +78,22 @@ class SENet(nn.Module):
     def features(self, images: Tensor) -> Tensor:
         """The last convolutional map, (N, 2048, 7, 7)."""
         x = self.pool1(F.relu(self.conv1(images)))
-        return self.conv5(self.conv4(self.conv3(self.conv2(x))))
+        x = self.conv3(self.conv2(x))
+        last: Tensor = self.conv5(self.conv4(x))
+        return last
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits, (N, classes)."""
-        return self.fc(self.drop(self.pool5(self.features(images)).flatten(1)))
+        x = self.drop(self.pool5(self.features(images)).flatten(1))
+        logits: Tensor = self.fc(x)
+        return logits
 
 
 def resnet_block(inputs: int, maps: int, stride: int, width: float) -> "Block":
     """As in ResNet: stride in the first 1×1."""
     n, outputs = channels(maps, width), channels(4 * maps, width)
     return Block(
+        outputs,
         conv1=conv_bn(inputs, n, size=1, stride=stride),
         conv2=conv_bn(n, n, size=3),
         conv3=conv_bn(n, outputs, size=1),
@@ -100,6 +105,7 @@ def resnext_block(inputs: int, maps: int, stride: int, width: float) -> "Block":
     """As in ResNeXt 32x4d: twice the maps of ResNet in 32 groups, stride in the 3×3."""
     n, outputs = channels(2 * maps, width, groups=32), channels(4 * maps, width)
     return Block(
+        outputs,
         conv1=conv_bn(inputs, n, size=1),
         conv2=conv_bn(n, n, size=3, stride=stride, groups=32),
         conv3=conv_bn(n, outputs, size=1),
@@ -111,6 +117,7 @@ def senet154_block(inputs: int, maps: int, stride: int, width: float) -> "Block"
     """As in ResNeXt 64x4d, with half the maps in the first 1×1 and a 3×3 where the shortcut has a stride."""
     half, n, outputs = channels(2 * maps, width, 64), channels(4 * maps, width, 64), channels(4 * maps, width)
     return Block(
+        outputs,
         conv1=conv_bn(inputs, half, size=1),
         conv2=conv_bn(half, n, size=3, stride=stride, groups=64),
         conv3=conv_bn(n, outputs, size=1),
@@ -119,25 +126,25 @@ def senet154_block(inputs: int, maps: int, stride: int, width: float) -> "Block"
 
 
 class Block(nn.Module):
-    """1×1, 3×3, 1×1, gate, addition (figure 3)."""
+    """1×1, 3×3, 1×1, squeeze and excitation, addition (figure 3)."""
 
-    def __init__(self, *, conv1: nn.Sequential, conv2: nn.Sequential, conv3: nn.Sequential, shortcut: nn.Module):
+    def __init__(self, outputs: int, *, conv1: nn.Module, conv2: nn.Module, conv3: nn.Module, shortcut: nn.Module):
         super().__init__()
         self.conv1 = conv1
         self.conv2 = conv2
         self.conv3 = conv3
-        self.gate = Gate(conv3.get_submodule("norm").num_features)
+        self.se = SqueezeExcitation(outputs)
         self.shortcut = shortcut
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) to (N, outputs, H / stride, W / stride)."""
         y = F.relu(self.conv1(x))
         y = F.relu(self.conv2(y))
-        return F.relu(self.gate(self.conv3(y)) + self.shortcut(x))
+        return F.relu(self.se(self.conv3(y)) + self.shortcut(x))
 
 
-class Gate(nn.Module):
-    """Squeeze: the mean of each map. Excitation: s = σ(W2 · ReLU(W1 · z)), one factor per map (equations 2 to 4)."""
+class SqueezeExcitation(nn.Module):
+    """Squeeze: z, the mean of each map. Excitation: s = σ(W2 · ReLU(W1 · z)), one factor per map (equations 2 to 4)."""
 
     def __init__(self, maps: int, r: int = 16):
         super().__init__()
@@ -148,7 +155,7 @@ class Gate(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, maps, H, W) to the same."""
         z = x.mean(dim=(2, 3))
-        s = self.fc2(F.relu(self.fc1(z))).sigmoid()
+        s: Tensor = self.fc2(F.relu(self.fc1(z))).sigmoid()
         return x * s[:, :, None, None]
 
 

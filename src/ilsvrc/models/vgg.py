@@ -103,7 +103,8 @@ class VGG(nn.Module):
         x = self.features(images).flatten(1)
         x = self.drop6(F.relu(self.fc6(x)))
         x = self.drop7(F.relu(self.fc7(x)))
-        return self.fc8(x)
+        logits: Tensor = self.fc8(x)
+        return logits
 
 
 class ResponseNorm(nn.Module):

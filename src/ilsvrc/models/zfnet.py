@@ -49,14 +49,16 @@ class ZFNet(nn.Module):
         x = F.relu(self.conv3(x))
         x = F.relu(self.conv4(x))
         x = F.relu(self.conv5(x))
-        return self.pool5(x)
+        pooled: Tensor = self.pool5(x)
+        return pooled
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits, (N, classes)."""
         x = self.features(images).flatten(1)
         x = self.drop6(F.relu(self.fc6(x)))
         x = self.drop7(F.relu(self.fc7(x)))
-        return self.fc8(x)
+        logits: Tensor = self.fc8(x)
+        return logits
 
 
 class ResponseNorm(nn.Module):

@@ -232,7 +232,7 @@ def read_image_list(path: Path | str) -> ImageList:
 
     def entry(words: list[str]) -> tuple[str, int] | None:
         right = len(words) == 2 and INDEX.fullmatch(words[1])
-        return (re.sub(r"\.(JPEG|xml)$", "", words[0]), int(words[1])) if right else None
+        return (words[0].removesuffix(".JPEG").removesuffix(".xml"), int(words[1])) if right else None
 
     entries = _read_lines(Path(path), entry, "an image name and its index")
     if not entries:

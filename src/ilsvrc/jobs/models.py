@@ -1,0 +1,59 @@
+"""What `ilsvrc models` shows: every network in a line, or one of them layer by layer."""
+
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import nn
+
+from ilsvrc.errors import SpecError
+from ilsvrc.models import MODELS, build
+from ilsvrc.models.anatomy import depth, layer_table, macs, parameters
+from ilsvrc.models.cards import CARDS
+
+
+def summaries() -> list[dict[str, Any]]:
+    """One object per network, in the order of the papers.
+
+    Keys: name, year, team, paper, parameters (of training, side heads included), macs (multiply-adds
+    for one image at test time), image_size (pixels a side), depth (layers with weights on the longest way).
+    """
+    return [summary(name, blank(name)) for name in MODELS]
+
+
+def describe(name: str) -> dict[str, Any]:
+    """A network's summary with three more keys: new (a sentence), differences (sentences) and layers.
+
+    layers has one object per layer in the order they run: name, kind, shape (without the batch),
+    parameters, macs. Side heads, which run in training alone, come last; their parameters
+    are part of the summary's, their macs are not.
+    Raises SpecError with the nearest names when there is no such network.
+    """
+    try:
+        network = blank(name)
+    except ValueError as error:
+        raise SpecError(str(error)) from error
+    card = CARDS[name]
+    layers = [asdict(layer) for layer in layer_table(network, card.image_size, training=True)]
+    return summary(name, network) | {"new": card.new, "differences": list(card.differences), "layers": layers}
+
+
+def blank(name: str) -> nn.Module:
+    """The network at the paper's size, without memory for its weights."""
+    with torch.device("meta"):
+        return build(name)
+
+
+def summary(name: str, network: nn.Module) -> dict[str, Any]:
+    """The keys of `summaries`."""
+    card = CARDS[name]
+    return {
+        "name": name,
+        "year": card.year,
+        "team": card.team,
+        "paper": card.paper,
+        "parameters": parameters(network),
+        "macs": macs(layer_table(network, card.image_size)),
+        "image_size": card.image_size,
+        "depth": depth(network, card.image_size),
+    }

@@ -1,0 +1,360 @@
+"""Data sets as directories: the official archives as extracted, class folders, Tiny ImageNet.
+
+A directory is told by its shape, never by its name. Listing reads no image: a hundred thousand files
+take about a second. docs/data.md shows the trees.
+"""
+
+import hashlib
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ilsvrc.data.boxes import KnownBoxes, TextBoxes, XmlBoxes, read_corners, read_lines, read_table
+from ilsvrc.data.devkit import Synsets, read_ground_truth, read_synsets
+from ilsvrc.data.sample import Classes, Sample
+from ilsvrc.errors import DataError
+
+SPLITS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
+SUFFIXES = {  # in any case
+    *(".jpeg", ".jpg", ".jpe", ".jfif", ".png", ".bmp", ".webp"),
+    *(".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif"),
+}
+HELD_OUT = 20  # percent of a plain folder of classes that becomes val
+SHOWN = 3  # classes or files named in an error; the rest is counted
+
+
+@dataclass(frozen=True, eq=False)
+class Folder:
+    """A data set in a directory. names are unique; labels is None where the split has none."""
+
+    directory: Path  # files are relative to it
+    description: str  # what was recognised, and what was decided on the way
+    classes: Classes
+    names: tuple[str, ...]
+    files: tuple[str, ...]
+    labels: tuple[int, ...] | None
+    boxes: XmlBoxes | TextBoxes | KnownBoxes | None = None
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Sample `index`, read now. Raises DataError when the file is gone or may not be read."""
+        file = self.files[index]
+        path = self.directory / file
+        try:
+            jpeg = path.read_bytes()
+        except OSError as error:
+            raise DataError(
+                f"{path} was listed and cannot be read ({error.strerror}); put it back or make it readable"
+            ) from error
+        label = self.labels[index] if self.labels else None
+        found = self.boxes.find(file) if self.boxes else None
+        if found is None:
+            return Sample(self.names[index], jpeg, label)
+        return Sample(self.names[index], jpeg, label, found[0], self._labels_of(found[1], path))
+
+    def _labels_of(self, wnids: list[str], path: Path) -> np.ndarray:
+        try:
+            return np.array([self.classes.wnids.index(wnid) for wnid in wnids], np.int64)
+        except ValueError as error:
+            strange = next(wnid for wnid in wnids if wnid not in self.classes.wnids)
+            raise DataError(
+                f"a box of {path} is of {strange}, which is none of the {len(self.classes)} classes; "
+                "take the box file away or add the class"
+            ) from error
+
+
+def read(path: Path | str, split: str, *, boxes: bool = True) -> Folder:
+    """The data set of a directory; `ilsvrc.data.open` says which layouts are known.
+
+    Raises DataError when the directory is missing, has no classes, an empty one or only one, lacks the
+    split, or its parts contradict each other.
+    """
+    root = Path(path)
+    if split not in SPLITS:
+        raise DataError(f"no split is called {split!r}; a data set has train, val and test")
+    folders, _ = _listing(root)
+    present = [name for name, spellings in SPLITS.items() if set(spellings) & set(folders)]
+    if not present:
+        return _read_plain(root, split, folders)
+    if split not in present:
+        raise DataError(f"{root} has {' and '.join(present)} but no folder {split}/; put the {split} images there")
+    directory = next(root / name for name in SPLITS[split] if name in folders)
+    wnids = _class_names(root / "train") if "train" in present else None
+    folders, images = _listing(directory)
+    if split == "val" and (directory / "val_annotations.txt").exists():
+        return _read_tiny_val(root, directory, wnids, boxes=boxes)
+    if images or folders == ["images"]:
+        return _read_flat(root, directory, split, wnids, boxes=boxes)
+    return _read_class_folders(root, directory, split, wnids, boxes=boxes)
+
+
+def fingerprint(dataset: Folder) -> str:
+    """Twelve hexadecimal digits; see `ilsvrc.data.fingerprint`."""
+    digest = hashlib.sha256("\n".join(dataset.classes.wnids).encode())
+    base = f"{dataset.directory}{os.sep}"
+    for index, (name, file) in enumerate(zip(dataset.names, dataset.files, strict=True)):
+        try:
+            size = os.stat(base + file).st_size
+        except OSError as error:
+            raise DataError(f"{base}{file} was listed and is gone ({error.strerror}); put it back") from error
+        digest.update(f"\n{name}\t{size}\t{dataset.labels[index] if dataset.labels else ''}".encode())
+    return digest.hexdigest()[:12]
+
+
+def _read_class_folders(root: Path, directory: Path, split: str, wnids: list[str] | None, *, boxes: bool) -> Folder:
+    own = _class_names(directory)
+    _compare(directory, own, wnids, f"folders of {root / 'train'}")
+    files, labels, others = _scan(directory, own)
+    beside: XmlBoxes | TextBoxes | None = None
+    if boxes and (root / "bbox" / split).is_dir():
+        beside = XmlBoxes(root / "bbox" / split)
+    elif boxes and files[0].count("/") == 2:
+        beside = TextBoxes(directory)
+    description = f"class folders of {directory}{_passed_over(others)}"
+    return Folder(directory, description, _classes(root, own), _names(files), tuple(files), tuple(labels), beside)
+
+
+def _read_flat(root: Path, directory: Path, split: str, wnids: list[str] | None, *, boxes: bool) -> Folder:
+    """A folder of images without classes: val by the kit's ground truth, test without labels."""
+    folders, images = _listing(directory)
+    prefix = "" if images else "images/"
+    files = [prefix + image for image in images or _listing(directory / folders[0])[1]]
+    if not files:
+        raise DataError(f"{directory} holds no image; put the {split} images there")
+    kit = _kit(root)
+    labels: tuple[int, ...] | None = None
+    if split == "train":
+        raise DataError(
+            f"{directory} holds images and no class folders; put the images of each class in one of its own"
+        )
+    if split == "val":
+        if kit is None:
+            raise DataError(
+                f"{directory} holds images without class folders and {root} has no devkit/data with meta.mat and "
+                "ILSVRC2012_validation_ground_truth.txt; extract the development kit there"
+            )
+        own, labels = _labels_by_kit(kit, files, directory)
+        _compare(kit, own, wnids, f"folders of {root / 'train'}")
+        wnids = own
+    if wnids is None:
+        raise DataError(f"{directory} holds images without classes and {root} has no train/ to name them; put it there")
+    beside = XmlBoxes(root / "bbox" / split) if boxes and (root / "bbox" / split).is_dir() else None
+    labelled = f"labels by {kit}" if labels else "no labels"
+    description = f"images of {directory}, {labelled}"
+    return Folder(directory, description, _classes(root, wnids), _names(files), tuple(files), labels, beside)
+
+
+def _read_tiny_val(root: Path, directory: Path, wnids: list[str] | None, *, boxes: bool) -> Folder:
+    path = directory / "val_annotations.txt"
+    lines = list(read_table(path, 6))
+    own = sorted({words[1] for words in lines})
+    _compare(path, own, wnids, f"folders of {root / 'train'}")
+    place = {wnid: label for label, wnid in enumerate(own)}
+    there = _listing(directory / "images")[1]
+    named = {words[0]: words[1] for words in lines}
+    _match(path, there, named, directory / "images")
+    files = [f"images/{image}" for image in there]
+    labels = tuple(place[named[image]] for image in there)
+    known = None
+    if boxes:
+        known = KnownBoxes({f"images/{w[0]}": (read_corners(path, w[0], w[2:6]), [w[1]]) for w in lines})
+    description = f"images of {directory}, labels by {path.name}"
+    return Folder(directory, description, _classes(root, own), _names(files), tuple(files), labels, known)
+
+
+def _read_plain(root: Path, split: str, folders: Sequence[str]) -> Folder:
+    """Class folders without splits: each image goes by a hash of its class and name, so that it stays where it is."""
+    inside = [name for name in folders if (root / name / "train").is_dir()]
+    if inside:
+        raise DataError(f"{root} holds {inside[0]}, which holds train; give {root / inside[0]}")
+    wnids = _class_names(root)
+    files, labels, others = _scan(root, wnids)
+    if split == "test":
+        raise DataError(
+            f"{root} holds class folders without splits, which are divided into train and val; ask for those"
+        )
+    single = [wnids[label] for label, count in Counter(labels).items() if count == 1]
+    if single:
+        raise DataError(
+            f"{root} has only one image in {_some(single)}; a class that is divided into train and val needs two"
+        )
+    held = _held_out(files, labels)
+    keep = [index for index in range(len(files)) if (files[index] in held) == (split == "val")]
+    names = _names(files)
+    description = (
+        f"{split} of the class folders of {root}: {HELD_OUT} % of the images, by a hash of their names, "
+        f"are val and the others train{_passed_over(others)}"
+    )
+    return Folder(
+        root,
+        description,
+        _classes(root, wnids),
+        tuple(names[index] for index in keep),
+        tuple(files[index] for index in keep),
+        tuple(labels[index] for index in keep),
+    )
+
+
+def _held_out(files: Sequence[str], labels: Sequence[int]) -> set[str]:
+    """The files that become val, at least one and not all of each class."""
+    by_class: dict[int, list[tuple[int, str]]] = {}
+    for file, label in zip(files, labels, strict=True):
+        value = int.from_bytes(hashlib.sha256(file.encode(errors="surrogateescape")).digest()[:4], "big")
+        by_class.setdefault(label, []).append((value * 100 >> 32, file))
+    held: set[str] = set()
+    for ranked in by_class.values():
+        ranked.sort()
+        count = sum(percent < HELD_OUT for percent, _ in ranked)
+        held.update(file for _, file in ranked[: min(max(count, 1), len(ranked) - 1)])
+    return held
+
+
+def _listing(directory: Path) -> tuple[list[str], list[str]]:
+    """Names of the folders and of the images in a directory, sorted; hidden ones and other files are left out."""
+    folders, images, _ = _entries(str(directory))
+    return sorted(folders), sorted(images)
+
+
+def _entries(directory: str) -> tuple[list[str], list[str], int]:
+    folders, images, others = [], [], 0
+    try:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                name = entry.name
+                if name.startswith((".", "@", "__")):  # .DS_Store, @eaDir, __MACOSX: of the file system, not of the set
+                    continue
+                if os.path.splitext(name)[1].lower() in SUFFIXES:
+                    images.append(name)
+                elif entry.is_dir():
+                    folders.append(name)
+                else:
+                    others += 1
+    except FileNotFoundError as error:
+        raise DataError(f"{directory} does not exist; give the directory of a data set") from error
+    except NotADirectoryError as error:
+        raise DataError(f"{directory} is a file; give the directory of a data set") from error
+    except OSError as error:
+        raise DataError(f"{directory} cannot be listed ({error.strerror}); make it readable") from error
+    return folders, images, others
+
+
+def _class_names(directory: Path) -> list[str]:
+    folders, images = _listing(directory)
+    if not folders:
+        what = f"{len(images):,} images and no class folders" if images else "no class folders"
+        raise DataError(f"{directory} holds {what}; put the images of each class in a folder of its own")
+    if len(folders) == 1:
+        raise DataError(f"{directory} holds only one class, {folders[0]}; two or more are wanted, one folder each")
+    return folders
+
+
+def _scan(directory: Path, wnids: Sequence[str]) -> tuple[list[str], list[int], int]:
+    """Relative paths and labels of the images of all classes, and how many other files there are."""
+    files: list[str] = []
+    labels: list[int] = []
+    empty, others = [], 0
+    for label, wnid in enumerate(wnids):
+        prefix = f"{wnid}/"
+        folders, images, strange = _entries(f"{directory}/{wnid}")
+        if not images and "images" in folders:
+            prefix = f"{wnid}/images/"
+            _, images, strange = _entries(f"{directory}/{prefix}")
+        if not images:
+            empty.append(wnid)
+        images.sort()
+        files += [prefix + image for image in images]
+        labels += [label] * len(images)
+        others += strange
+    if empty:
+        raise DataError(
+            f"{directory} has no image in {_some(empty)} of its {len(wnids):,} classes; "
+            "put images there or remove the empty folder"
+        )
+    return files, labels, others
+
+
+def _compare(where: Path, own: Sequence[str], wnids: Sequence[str] | None, whose: str) -> None:
+    """Raise unless both have the same classes: a label is a place in the sorted list, so one more shifts all."""
+    if len(own) < 2:
+        raise DataError(f"{where} names {len(own)} classes; two or more are wanted")
+    if wnids is None or list(own) == list(wnids):
+        return
+    more, fewer = sorted(set(own) - set(wnids)), sorted(set(wnids) - set(own))
+    said = [f"{_some(names)} {verb}" for names, verb in ((more, "more"), (fewer, "fewer")) if names]
+    raise DataError(
+        f"{where} has other classes than the {len(wnids):,} {whose}: {' and '.join(said)}; make the two the same"
+    )
+
+
+def _match(path: Path, there: Iterable[str], named: Iterable[str], images: Path) -> None:
+    there, named = set(there), set(named)
+    if named - there:
+        raise DataError(f"{path} names {_some(sorted(named - there))}, not found in {images}; extract the images again")
+    if there - named:
+        raise DataError(f"{images} holds {_some(sorted(there - named))}, not named in {path}; get the file again")
+
+
+def _kit(root: Path) -> Path | None:
+    """The data folder of a development kit beside the images."""
+    for place in (root / "devkit" / "data", *sorted(root.glob("*devkit*/data")), root / "data"):
+        if any(place.glob("meta*.mat")):
+            return place
+    return None
+
+
+def _synsets(kit: Path) -> Synsets:
+    return read_synsets(kit / "meta.mat" if (kit / "meta.mat").exists() else kit / "meta_clsloc.mat")
+
+
+def _labels_by_kit(kit: Path, files: Sequence[str], directory: Path) -> tuple[list[str], tuple[int, ...]]:
+    synsets = _synsets(kit)
+    path = next(iter(sorted(kit.glob("*validation_ground_truth.txt"))), kit / "ILSVRC2012_validation_ground_truth.txt")
+    truth = read_ground_truth(path)[:, 0]
+    numbers = [re.search(r"(\d+)\.\w+$", file) for file in files]
+    lines = [int(number[1]) if number else 0 for number in numbers]
+    if sorted(lines) != list(range(1, len(truth) + 1)):
+        raise DataError(
+            f"{directory} holds {len(files):,} images and {path} has {len(truth):,} lines; "
+            f"images ILSVRC2012_val_00000001 to {len(truth):08d} are wanted, one per line: extract them again"
+        )
+    ids = [int(truth[line - 1]) for line in lines]
+    if not 1 <= min(ids) <= max(ids) <= synsets.classes:
+        raise DataError(
+            f"{path} has ids from {min(ids)} to {max(ids)} and the kit {synsets.classes} classes; get it again"
+        )
+    return list(synsets.sorted_wnids), tuple(synsets.labels[ids].tolist())
+
+
+def _classes(root: Path, wnids: Sequence[str]) -> Classes:
+    """The classes with the words of the kit, of words.txt, or of LOC_synset_mapping.txt; else their own names."""
+    words: dict[str, str] = {}
+    kit = _kit(root)
+    if kit:
+        words = {record.wnid: record.words for record in _synsets(kit).records}
+    for path in (root / "words.txt", root.parent / "words.txt", root / "LOC_synset_mapping.txt"):
+        if not words and path.is_file():
+            pairs = (re.split(r"\s", line, maxsplit=1) for line in read_lines(path))
+            words = {pair[0]: pair[1].strip() for pair in pairs if len(pair) == 2}
+    return Classes(tuple(wnids), tuple(words.get(wnid, wnid) for wnid in wnids))
+
+
+def _names(files: Sequence[str]) -> tuple[str, ...]:
+    """File names without suffix where they are unique, else the paths."""
+    stems = [os.path.splitext(file.rpartition("/")[2])[0] for file in files]
+    return tuple(stems if len(set(stems)) == len(stems) else files)
+
+
+def _passed_over(others: int) -> str:
+    return f"; {others:,} other files there are no images by their suffix" if others else ""
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more

@@ -29,6 +29,29 @@ def flat_error(labels: np.ndarray, truth: np.ndarray, top: int = 5, *, none: int
     return Score(f"top-{top} error", float(each.sum() / len(each)), len(each), 0, "eval_flat.m, kits of 2010 to 2012")
 
 
+def clsloc_flat_error(labels: np.ndarray, truth: np.ndarray, top: int = 5) -> Score:
+    """The share of true labels not among the first `top` guesses, as the first output of `eval_clsloc.m` counts it.
+
+    labels: (N, G) ILSVRC ids of a localization submission, best first, 0 for none. truth: (N,) or (N, M), filled with
+    0. Every image counts, those on the exclusion list too. With one label per image this is `flat_error`. With several
+    it is not: a 0 that fills a row of truth is looked for like a label, so it costs 1 unless the guesses hold a 0, and
+    an image without any label makes the value inf.
+    Raises ValueError when labels and truth have not equally many rows, or none.
+    """
+    guesses, wanted = _rows(labels, truth, top)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        each = _missed(guesses, wanted).sum(axis=1) / (wanted != 0).sum(axis=1)
+    return Score(f"top-{top} error", float(each.sum() / len(each)), len(each), 0, "eval_clsloc.m, kits from 2013 on")
+
+
+def missed(labels: np.ndarray, truth: np.ndarray, top: int = 5) -> np.ndarray:
+    """(N, M): whether a true label is not among the first `top` guesses; of the shape of truth, (N, 1) if that is (N,).
+
+    Raises ValueError as `flat_error` does.
+    """
+    return _missed(*_rows(labels, truth, top))
+
+
 def _rows(labels: np.ndarray, truth: np.ndarray, top: int) -> tuple[np.ndarray, np.ndarray]:
     """The first `top` guesses, (N, min(top, G)), and the true labels, (N, M)."""
     wanted = np.asarray(truth)

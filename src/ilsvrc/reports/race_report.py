@@ -129,6 +129,13 @@ class Machine:
     ilsvrc: str
     commit: str | None = None
 
+    @property
+    def hardware(self) -> str:
+        """What did the arithmetic: the accelerator's name, or the processor with its cores."""
+        if self.device != "cpu":
+            return self.device
+        return f"{self.cpu}, {self.cores} core{'' if self.cores == 1 else 's'}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Race:

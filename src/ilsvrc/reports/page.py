@@ -1,0 +1,184 @@
+"""The report of a race: one HTML file that opens offline, with nothing outside itself and no script.
+
+The parts are in modules of their own, in the order of the page: `result`,
+`challenge`, `cards`, `gallery`. Colours, light and dark, print and small screens
+are `page.css`.
+"""
+
+import os
+from importlib.resources import files
+from pathlib import Path
+
+from ilsvrc.errors import SpecError
+from ilsvrc.reports.cards import cards_section
+from ilsvrc.reports.challenge import challenge_section
+from ilsvrc.reports.formats import SPACE, duration, moment, percent, plural, whole
+from ilsvrc.reports.gallery import gallery_section, source
+from ilsvrc.reports.layout import bullets, facts, section
+from ilsvrc.reports.markup import Html, element, join
+from ilsvrc.reports.race_report import Race, ranked
+from ilsvrc.reports.result import curves_section, result_section
+from ilsvrc.reports.verdict import caveats, certificate, headline, verdict
+
+MOSAIC_IMAGES, MOSAIC_BYTES = 12, 150_000  # in the head of the page, where images stand a second time
+# Nothing is fetched, whatever a class name or a note may contain.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+PARTS = {"result": "Result", "curves": "Curves", "challenge": "Challenge", "networks": "Networks"}
+PARTS |= {"images": "Images", "again": "Run it again"}
+
+
+def write_page(race: Race, path: Path) -> None:
+    """Write the report to `path`, whole or not at all.
+
+    Raises SpecError where the file cannot be written.
+    """
+    part = path.with_name(f"{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(page(race), encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise SpecError(
+            f"the report {path} cannot be written ({error.strerror}); free some space or choose another folder"
+        ) from error
+
+
+def page(race: Race) -> str:
+    """The report as HTML text."""
+    parts = {
+        "result": result_section(race),
+        "curves": curves_section(race),
+        "challenge": challenge_section(),
+        "networks": cards_section(race),
+        "images": gallery_section(race),
+        "again": _again(race),
+    }
+    links = (element("a", {"href": f"#{name}"}, PARTS[name]) for name, part in parts.items() if part is not None)
+    body = element(
+        "body",
+        None,
+        element("a", {"class": "skip", "href": "#result"}, "Skip to the result"),
+        _head(race),
+        element("nav", {"aria-label": "Parts of the report"}, *links),
+        element("main", None, *parts.values()),
+        _foot(race),
+    )
+    head = element(
+        "head",
+        None,
+        element("meta", {"charset": "utf-8"}),
+        element("meta", {"http-equiv": "Content-Security-Policy", "content": POLICY}),
+        element("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
+        element("meta", {"name": "color-scheme", "content": "light dark"}),
+        element("title", None, f"{headline(race)}: {race.title}"),
+        element("link", {"rel": "icon", "href": "data:,"}),
+        element("style", None, Html(files("ilsvrc.reports").joinpath("page.css").read_text(encoding="utf-8"))),
+    )
+    return f"<!DOCTYPE html>\n{element('html', {'lang': 'en'}, head, body)}\n"
+
+
+def _head(race: Race) -> Html:
+    text = element(
+        "div",
+        {"class": "opening"},
+        element("p", {"class": "kicker"}, race.title),
+        element("h1", None, headline(race)),
+        element("p", {"class": "verdict"}, verdict(race)),
+    )
+    return element(
+        "header",
+        {"class": "top"},
+        element("div", {"class": "hero"}, text, _mosaic(race)),
+        _numbers(race),
+        _limits(race),
+    )
+
+
+def _mosaic(race: Race) -> Html | None:
+    images: list[Html] = []
+    room = MOSAIC_BYTES
+    for picture in race.pictures[:MOSAIC_IMAGES]:
+        room -= len(picture.jpeg)
+        if room >= 0:
+            images.append(element("img", {"src": source(picture.jpeg), "alt": ""}))
+    # Rows are of four, on small screens of six: a ragged mosaic looks broken.
+    if len(images) < MOSAIC_IMAGES:
+        images = images[: len(images) // 4 * 4]
+    return element("div", {"class": "mosaic", "aria-hidden": "true"}, *images) if images else None
+
+
+def _numbers(race: Race) -> Html:
+    data, machine = race.data, race.machine
+    best = ranked(race)
+    return facts(
+        [
+            ("best top-5 error", percent(best[0].top5_error) if best else None),
+            ("by chance", percent(data.chance_top5_error)),
+            ("networks", whole(len(race.contenders))),
+            ("classes", whole(data.classes)),
+            ("training images", whole(data.train_images)),
+            ("validation images", whole(data.val_images)),
+            ("start to end", duration(race.seconds)),
+            ("hardware", machine.device if machine.device != "cpu" else plural(machine.cores, "CPU core")),
+        ],
+        "numbers",
+    )
+
+
+def _limits(race: Race) -> Html | None:
+    found = caveats(race)
+    if not found:
+        return None
+    return element(
+        "aside",
+        {"class": "limits", "aria-label": "What these numbers are not"},
+        element("h2", None, "What these numbers are not"),
+        element("p", None, " ".join(found)),
+        element(
+            "p",
+            None,
+            "They say how these networks learn on this set, in this time, on this machine. They are no measurement of "
+            "the published networks on ImageNet, and one training with one seed is no verdict on a paper.",
+        ),
+    )
+
+
+def _again(race: Race) -> Html:
+    data, machine = race.data, race.machine
+    chance = f"top-1 {percent(data.chance_top1_error)}, top-5 {percent(data.chance_top5_error)}"
+    return section(
+        "again",
+        "Run it again",
+        element("pre", {"tabindex": "0", "aria-label": "The command"}, element("code", None, race.command)),
+        facts(
+            [
+                ("Started", moment(race.started)),
+                ("Took", duration(race.seconds)),
+                ("Seed", str(race.seed)),
+                ("Protocol", race.protocol),
+                ("Data", data.description or data.name),
+                ("Fingerprint", data.fingerprint),
+                ("Images", f"{whole(data.train_images)} train, {whole(data.val_images)} {data.split}"),
+                ("Error by chance", chance),
+                ("Processor", f"{machine.cpu}, {plural(machine.cores, 'core')}, {machine.memory_gib:.0f}{SPACE}GiB"),
+                ("Device", machine.device),
+                ("System", machine.system),
+                ("Versions", f"ilsvrc {machine.ilsvrc}, Python {machine.python}, PyTorch {machine.torch}"),
+                ("Commit", machine.commit),
+            ],
+            "facts again",
+        ),
+        lead="The same command continues a race that was stopped and repeats nothing that is done. "
+        "The numbers of this page are also in results.json beside it.",
+    )
+
+
+def _foot(race: Race) -> Html:
+    credit = bullets(race.data.credits, "fine")
+    return element(
+        "footer",
+        None,
+        element("p", None, f"Written by ilsvrc {race.machine.ilsvrc}. {certificate(race)}."),
+        join(element("p", None, "Images: "), credit) if credit else None,
+    )

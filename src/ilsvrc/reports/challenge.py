@@ -18,7 +18,7 @@ def challenge_section() -> Html:
     """Winners' top-5 error per year with the human line, the three tasks over the years, and all sources."""
     lead = (
         "What was won on ImageNet between 2010 and 2017, as the organisers announced it: errors on the hidden test "
-        "images, by entries that were mostly ensembles. None of these numbers was measured here."
+        "images, by entries that were mostly ensembles. These numbers are quoted; nothing of them was measured here."
     )
     panels = element(
         "div", {"class": "triple"}, *(_panel(task) for task in ("classification", "localization", "detection"))

@@ -96,7 +96,7 @@ def ticks(largest: float, count: int) -> tuple[float, ...]:
 
 def text_width(text: str, size: float) -> float:
     """About how wide a text is in a sans-serif font of that size: rather too wide than too narrow."""
-    narrow, broad = "iljtfrI.,:;|'!()[] ", "mwMWGOQ%@"
+    narrow, broad = "iljtfrI.,:;|'!()[] \N{NO-BREAK SPACE}", "mwMWGOQ%@"
     return size * sum(0.36 if c in narrow else 0.9 if c in broad else 0.64 for c in text)
 
 

@@ -6,6 +6,7 @@ are `page.css`.
 """
 
 import os
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 
@@ -38,7 +39,8 @@ def write_page(race: Race, path: Path) -> None:
         part.write_text(page(race), encoding="utf-8")
         os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # the folder itself may be what refuses
+            part.unlink()
         raise SpecError(
             f"the report {path} cannot be written ({error.strerror}); free some space or choose another folder"
         ) from error

@@ -35,7 +35,7 @@ def _ours(race: Race) -> Html:
             rows,
             title=_spoken("Errors in this race", rows),
             width=WIDE if wide else NARROW,
-            axis=charts.percent_axis("", 1.0),
+            axis=charts.percent_axis("", 1.0, 5 if wide else 4),
             marks=marks,
         ),
         note=f"{data.classes} classes, axis to 100{SPACE}%",
@@ -70,7 +70,7 @@ def _theirs(race: Race) -> Html:
         )
         for i, contender, reported in found
     ]
-    axis = charts.percent_axis("", max([row.value for row in rows if row.value] or [0.2]))
+    axis = charts.percent_axis("", max([row.value for row in rows if row.value] or [0.2]), 4)
     sources = "; ".join(f"{contender.title} {_sourced(reported)}" for _, contender, reported in found if reported)
     return figure(
         "As published",

@@ -11,35 +11,35 @@ import numpy as np
 from ilsvrc.errors import SubmissionError
 from ilsvrc.scoring.faults import Faults
 from ilsvrc.scoring.numbers import LONGEST, Rows, parse_block, read_blocks
-from ilsvrc.scoring.submission import Detections, box_fault, inverted
+from ilsvrc.scoring.submission import Detections, Manner, box_fault, wrong_boxes
 
 COLUMNS = 7
 
 
-def read_detections(path: Path | str, *, classes: int | None = None, as_the_kit: bool = False) -> Detections:
+def read_detections(path: Path | str, *, classes: int | None = None, manner: Manner = "usual") -> Detections:
     """Read a submission to detection, plain or gzipped.
 
     It takes 48 bytes a detection and little beside. classes is the largest id; None leaves it open. Blank lines may
     end the file, not stand in it.
     Raises SubmissionError for words, lines of more or fewer than seven numbers, images and ids that are no whole
-    numbers from 1, ids above `classes`, a confidence of nan, and boxes that are not finite or inverted. With
-    `as_the_kit` words and wrong counts alone are refused, and a short last line is filled with 0. Ids and images that
-    are no whole numbers become -1, which no class and no image is.
+    numbers from 1, ids above `classes`, a confidence of nan, boxes that are not finite and, if "strict", inverted ones.
+    In the manner "kit" words and wrong counts alone are refused, and a short last line is filled with 0; ids and
+    images that are no whole numbers become -1, which no class and no image is.
     """
     faults = Faults(path)
     columns = _Columns()
     line = 1
     for block, last in _without_blank_end(path):
         rows = parse_block(block, line, faults)
-        if last and as_the_kit:
+        if last and manner == "kit":
             rows = _fill_last(rows)
         wrong = rows.counts != COLUMNS
         if wrong.any():
             _add_counts(faults, rows.counts, line)
         else:
             table = rows.values.reshape(-1, COLUMNS)
-            if not as_the_kit:
-                _check(table, line, faults, classes)
+            if manner != "kit":
+                _check(table, line, faults, classes, manner)
             columns.append(table)
         line += len(rows.counts)
     faults.stop("write a line per box, image id confidence xmin ymin xmax ymax")
@@ -81,7 +81,7 @@ def _add_counts(faults: Faults, counts: np.ndarray, line: int) -> None:
     faults.add_where(counts != COLUMNS, lambda row: row + line, found)
 
 
-def _check(table: np.ndarray, line: int, faults: Faults, classes: int | None) -> None:
+def _check(table: np.ndarray, line: int, faults: Faults, classes: int | None, manner: Manner) -> None:
     def number(row: int) -> int:
         return row + line
 
@@ -94,7 +94,7 @@ def _check(table: np.ndarray, line: int, faults: Faults, classes: int | None) ->
     faults.add_where(strange, number, lambda row: f"the image {image[row]:g}, where an index of 1 or more belongs")
     faults.add_where(wrong, number, lambda row: f"the label {label[row]:g}, where an id {wanted} belongs")
     faults.add_where(np.isnan(confidence), number, lambda _: "the confidence nan, where a number belongs")
-    faults.add_where(inverted(box), number, lambda row: box_fault(box[row]))
+    faults.add_where(wrong_boxes(box, manner), number, lambda row: box_fault(box[row]))
 
 
 class _Columns:

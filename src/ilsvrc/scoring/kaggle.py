@@ -18,7 +18,7 @@ import numpy as np
 from ilsvrc.errors import DataError, IlsvrcError, SubmissionError
 from ilsvrc.scoring.faults import Faults, short
 from ilsvrc.scoring.numbers import NUMBER, parse_block, read_blocks
-from ilsvrc.scoring.submission import GROUP, Guesses, box_fault, group_text, inverted, write_lines
+from ilsvrc.scoring.submission import GROUP, Guesses, box_fault, group_text, write_lines, wrong_boxes
 
 HEADER = "ImageId,PredictionString"
 _CLASS = re.compile(r"n[0-9]{8}|[0-9]{1,9}")
@@ -69,7 +69,8 @@ def read_kaggle_submission(path: Path | str, wnids: Sequence[str]) -> tuple[tupl
 
     wnids are the classes in the order of the mapping, sorted. A class may be written as its number from 1 or as its
     WNID; the labels returned are those numbers, 0 for none.
-    Raises SubmissionError as `read_solution` does, and for classes that are not among `wnids`.
+    Raises SubmissionError as `read_solution` does, though inverted boxes are taken, and for classes that are not
+    among `wnids`.
     """
     rows = _read_rows(path, SubmissionError)
     number = {wnid: place for place, wnid in enumerate(wnids, 1)}
@@ -198,7 +199,8 @@ def _with_boxes(rows: _Rows, words: list[str], faults: Faults) -> _Rows:
             faults.add(rows.line_of(place // 4), f"{short(word)} where a number belongs")
     faults.stop()
     box = values.reshape(-1, 4)
-    faults.add_where(inverted(box), rows.line_of, lambda place: box_fault(box[place]))
+    wrong = wrong_boxes(box, "strict" if faults.error is DataError else "usual")
+    faults.add_where(wrong, rows.line_of, lambda place: box_fault(box[place]))
     faults.stop()
     return _Rows(rows.names, rows.lines, rows.counts, rows.classes, box)
 

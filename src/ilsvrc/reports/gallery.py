@@ -34,7 +34,7 @@ def gallery_section(race: Race) -> Html | None:
     ]
     pictures = element("div", {"class": "pictures"}, *(_picture(picture, order, titles) for picture in race.pictures))
     lead = (
-        f"{plural(len(race.pictures), 'image')} of the {race.data.split} split with each network's first guess; the "
+        f"{plural(len(race.pictures), f'{split_name(race.data.split)} image')} with each network's first guess; the "
         "bar is the probability it gave. A tick: the first guess is right. A ring: the right one is among the five."
     )
     return section(
@@ -63,6 +63,11 @@ def agreement(picture: Picture) -> str:
     return "right" if all(right) else "split" if any(right) else "wrong"
 
 
+def split_name(split: str) -> str:
+    """A split as people call it: 'validation' for 'val'."""
+    return {"val": "validation", "train": "training"}.get(split, split)
+
+
 def source(jpeg: bytes) -> str:
     """The image as a data URI; PNG and WebP are known by their first bytes."""
     kind = "png" if jpeg.startswith(b"\x89PNG") else "webp" if jpeg[8:12] == b"WEBP" else "jpeg"
@@ -72,7 +77,7 @@ def source(jpeg: bytes) -> str:
 def _picture(picture: Picture, order: Mapping[str, int], titles: Mapping[str, str]) -> Html:
     answers = sorted(picture.answers, key=lambda answer: order.get(answer.contender, len(order)))
     right = sum(place_of_truth(answer, picture) == 1 for answer in answers)
-    image = {"src": source(picture.jpeg), "alt": f"Validation image of class {picture.truth}"}
+    image = {"src": source(picture.jpeg), "alt": f"Image of class {picture.truth}"}
     rows = [_row(answer, picture, order.get(answer.contender, 0), titles) for answer in answers]
     table = element("table", None, _head(picture), element("tbody", None, *rows))
     return element(

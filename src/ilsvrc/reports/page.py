@@ -14,7 +14,7 @@ from ilsvrc.errors import SpecError
 from ilsvrc.reports.cards import cards_section
 from ilsvrc.reports.challenge import challenge_section
 from ilsvrc.reports.formats import SPACE, duration, moment, percent, plural, whole
-from ilsvrc.reports.gallery import gallery_section, source
+from ilsvrc.reports.gallery import gallery_section, source, split_name
 from ilsvrc.reports.layout import bullets, facts, section
 from ilsvrc.reports.markup import Html, element, join
 from ilsvrc.reports.race_report import Race, ranked
@@ -120,7 +120,7 @@ def _numbers(race: Race) -> Html:
             ("networks", whole(len(race.contenders))),
             ("classes", whole(data.classes)),
             ("training images", whole(data.train_images)),
-            ("validation images", whole(data.val_images)),
+            (f"{split_name(data.split)} images", whole(data.val_images)),
             ("start to end", duration(race.seconds)),
             ("hardware", machine.device if machine.device != "cpu" else plural(machine.cores, "CPU core")),
         ],

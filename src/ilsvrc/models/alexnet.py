@@ -7,6 +7,8 @@ divided by the window). The net most libraries call AlexNet is `alexnet_one_towe
 its response norm.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,17 +18,17 @@ from torch.nn import functional as F
 
 def alexnet(classes: int = 1000, image_size: int = 224, width: float = 1.0) -> "AlexNet":
     """The network of the paper: section 3 and figure 2. Images of 36 pixels a side or more."""
-    return AlexNet(classes, image_size, width, overhang=3, norm={"k": 2.0, "towers": 2}, pool_first=False)
+    return AlexNet(classes, image_size, width, overhang=3, norm=partial(ResponseNorm, 2.0, towers=2), pool_first=False)
 
 
 def alexnet_caffe(classes: int = 1000, image_size: int = 227, width: float = 1.0) -> "AlexNet":
     """BVLC's replica `bvlc_alexnet`: response norm across the towers and with k = 1. Images of 39 pixels or more."""
-    return AlexNet(classes, image_size, width, overhang=0, norm={"k": 1.0, "towers": 1}, pool_first=False)
+    return AlexNet(classes, image_size, width, overhang=0, norm=partial(ResponseNorm, 1.0, towers=1), pool_first=False)
 
 
 def caffenet(classes: int = 1000, image_size: int = 227, width: float = 1.0) -> "AlexNet":
     """BVLC's `bvlc_reference_caffenet`: as `alexnet_caffe`, but pooled before it is normalised."""
-    return AlexNet(classes, image_size, width, overhang=0, norm={"k": 1.0, "towers": 1}, pool_first=True)
+    return AlexNet(classes, image_size, width, overhang=0, norm=partial(ResponseNorm, 1.0, towers=1), pool_first=True)
 
 
 def alexnet_one_tower(classes: int = 1000, image_size: int = 224, width: float = 1.0) -> "OneTower":
@@ -42,7 +44,14 @@ class AlexNet(nn.Module):
     """
 
     def __init__(
-        self, classes: int, image_size: int, width: float, *, overhang: int, norm: dict[str, Any], pool_first: bool
+        self,
+        classes: int,
+        image_size: int,
+        width: float,
+        *,
+        overhang: int,
+        norm: Callable[[], nn.Module],
+        pool_first: bool,
     ):
         super().__init__()
         check(classes, image_size, width, smallest=39 - overhang)
@@ -51,10 +60,10 @@ class AlexNet(nn.Module):
         self.overhang = overhang
         self.pool_first = pool_first
         self.conv1 = nn.Conv2d(3, n96, 11, stride=4)  # (N, 96, 55, 55)
-        self.norm1 = ResponseNorm(**norm)
+        self.norm1 = norm()
         self.pool1 = nn.MaxPool2d(3, stride=2, ceil_mode=True)  # (N, 96, 27, 27)
         self.conv2 = nn.Conv2d(n96, n256, 5, padding=2, groups=2)  # (N, 256, 27, 27)
-        self.norm2 = ResponseNorm(**norm)
+        self.norm2 = norm()
         self.pool2 = nn.MaxPool2d(3, stride=2, ceil_mode=True)  # (N, 256, 13, 13)
         self.conv3 = nn.Conv2d(n256, n384, 3, padding=1)  # (N, 384, 13, 13)
         self.conv4 = nn.Conv2d(n384, n384, 3, padding=1, groups=2)  # (N, 384, 13, 13)
@@ -162,7 +171,7 @@ class ResponseNorm(nn.Module):
 class Response(torch.autograd.Function):
     """x · d ** -0.75 with d = k + alpha · window(x²), maps along dimension 2.
 
-    With its gradient written out: a seventh of the time of autograd's through `F.local_response_norm`.
+    With its gradient written out: on a CPU a seventh of the time of autograd's through `F.local_response_norm`.
     """
 
     @staticmethod

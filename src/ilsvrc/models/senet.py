@@ -41,13 +41,14 @@ def se_resnext101_32x4d(classes: int = 1000, image_size: int = 224, width: float
 
 def senet154(classes: int = 1000, image_size: int = 224, width: float = 1.0) -> "SENet":
     """The winner of 2017: a modified ResNeXt-152 (64x4d) with gates, a stem of three 3×3 and dropout 0.2 (appendix)."""
-    return SENet(senet154_block, (3, 8, 36, 3), classes, image_size, width, deep_stem=True, dropout=0.2)
+    return SENet(senet154_block, (3, 8, 36, 3), classes, image_size, width, winner=True)
 
 
 class SENet(nn.Module):
     """Table 1, one row of the table per line. Images (N, 3, 224, 224), or any size from 3 pixels a side.
 
-    width scales every layer and keeps the groups: none of them is narrower than one map.
+    winner is for SENet-154's stem of three 3×3 and its dropout. width scales every layer and
+    keeps the groups: none of them is narrower than one map.
     """
 
     def __init__(
@@ -57,22 +58,20 @@ class SENet(nn.Module):
         classes: int,
         image_size: int,
         width: float,
-        *,
-        deep_stem: bool = False,
-        dropout: float = 0.0,
+        winner: bool = False,
     ):
         super().__init__()
         check(classes, image_size, width, smallest=3)
-        stem = channels(128 if deep_stem else 64, width)
+        stem = channels(128 if winner else 64, width)
         n256, n512, n1024, n2048 = (channels(n, width) for n in (256, 512, 1024, 2048))
-        self.conv1 = three_convolutions(channels(64, width), stem) if deep_stem else conv_bn(3, stem, size=7, stride=2)
+        self.conv1 = three_convolutions(channels(64, width), stem) if winner else conv_bn(3, stem, size=7, stride=2)
         self.pool1 = nn.MaxPool2d(3, stride=2, ceil_mode=True)  # (N, 64 or 128, 56, 56)
         self.conv2 = stage(block, stem, 64, repeats[0], width)  # (N, 256, 56, 56)
         self.conv3 = stage(block, n256, 128, repeats[1], width)  # (N, 512, 28, 28)
         self.conv4 = stage(block, n512, 256, repeats[2], width)  # (N, 1024, 14, 14)
         self.conv5 = stage(block, n1024, 512, repeats[3], width)  # (N, 2048, 7, 7)
         self.pool5 = nn.AdaptiveAvgPool2d(1)  # (N, 2048, 1, 1)
-        self.drop = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.drop = nn.Dropout(0.2) if winner else nn.Identity()
         self.fc = nn.Linear(n2048, classes)
 
     def features(self, images: Tensor) -> Tensor:

@@ -62,7 +62,7 @@ def _theirs(race: Race) -> Html:
     rows = [
         Bar(
             label=contender.title,
-            note=_entrant(contender, reported),
+            note=f"{contender.team} {contender.year}".strip(),  # an entry's figure is its team's, often an ensemble's
             value=reported.percent / 100 if reported else None,
             text=f"{plain(reported.percent)}{SPACE}%" if reported else None,
             color=color(i),
@@ -81,12 +81,6 @@ def _theirs(race: Race) -> Html:
         note="ImageNet, 1,000 classes, by single networks or ensembles as the caption says; "
         f"another axis, to {percent(axis.largest, 0)}",
     )
-
-
-def _entrant(contender: Contender, reported: Reported | None) -> str:
-    """Who published it: an entry's figure is its team's and often an ensemble's."""
-    known_parts = (contender.team, str(contender.year), reported.split if reported else "")
-    return " ".join(part for part in known_parts if part)
 
 
 def published_error(contender: Contender) -> Reported | None:

@@ -98,8 +98,8 @@ def _ilsvrc_ids(wnids: Iterable[str], places: Iterable[str], synsets: devkit.Syn
 def read_objects(path: File, synsets: devkit.Synsets, images: int, manner: Manner) -> Objects:
     """The true boxes of localization, from Kaggle's solution, or a folder or tar of XML, images sorted by name.
 
-    Raises DataError for what is wrong with them, for unknown classes, for inverted boxes unless the manner is "kit", and
-    when images are fewer or more than `images` and their names show gaps: then line and file would not go together.
+    Raises DataError for what is wrong with them, for unknown classes and, unless the manner is "kit", for inverted
+    boxes, and when there are not `images` of them and their names show gaps: then line and file would not go together.
     """
     found: kaggle.Solution | annotations.Boxes
     found = kaggle.read_solution(path) if kaggle.is_kaggle(path) else annotations.read_boxes(path)

@@ -58,6 +58,7 @@ class Detection:
     ap: np.ndarray  # (C,) float64 in [0, 1] or nan: average precision of the class with ILSVRC id c + 1
     images: int
     excluded: int  # (image, class) pairs
+    left_out: np.ndarray  # (B,) bool: objects that are not sought, being of an excluded pair
 
     @property
     def mean(self) -> Score:
@@ -109,7 +110,7 @@ def detect(
         ignored = set(pairs[pairs[:, 1] == label, 0].tolist())
         verdicts.append(_verdict(label, int(sought[label]), detections, rows, things, ignored))
     ap = np.array([verdict.average_precision for verdict in verdicts])
-    return Detection(tuple(verdicts), ap, len(numbers), len(pairs))
+    return Detection(tuple(verdicts), ap, len(numbers), len(pairs), left_out)
 
 
 def thresholds(boxes: np.ndarray) -> np.ndarray:

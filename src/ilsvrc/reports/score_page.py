@@ -1,0 +1,172 @@
+"""The page of one verdict: one HTML file that opens offline, without a script; light and dark, wide and narrow."""
+
+import math
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from ilsvrc import __version__
+from ilsvrc.errors import SpecError
+from ilsvrc.reports import charts
+from ilsvrc.reports.formats import percent, whole
+from ilsvrc.reports.layout import bullets, facts, figure, folded, grid, section
+from ilsvrc.reports.markup import Html, element
+from ilsvrc.reports.score_tables import Bars, Breakdown, Curve, Table
+from ilsvrc.reports.score_terminal import value_text
+from ilsvrc.scoring.score import Score
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+OPEN_ROWS = 25  # rows of a table before the rest is folded
+STYLE = """
+.wall { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 14px; margin-top: 18px }
+.wall div { min-width: 0 } .wall svg { width: 100%; height: auto; display: block }
+.wall p { font-size: 12px; line-height: 1.3; color: var(--muted) }
+.wall .frame { fill: var(--soft); stroke: none } .wall b { color: var(--ink) }
+.tables > div, .tables > details { margin-top: 12px }
+.tables h3 { margin-top: 40px }
+"""
+
+
+@dataclass(frozen=True)
+class ScorePage:
+    """What the page shows."""
+
+    title: str  # 'Localization, kit of 2014'
+    predictions: str  # the file scored
+    scores: tuple[Score, ...]
+    remarks: tuple[str, ...]
+    breakdown: Breakdown
+
+
+def write_score_page(page: ScorePage, path: Path | str) -> None:
+    """Write the page to `path`, whole or not at all. Raises SpecError where the file cannot be written."""
+    path = Path(path)
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_text(score_page(page), encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        raise SpecError(f"the page {path} cannot be written ({error.strerror}); choose another folder") from error
+
+
+def score_page(page: ScorePage) -> str:
+    """The page as HTML text."""
+    first = page.scores[0]
+    style = files("ilsvrc.reports").joinpath("page.css").read_text(encoding="utf-8") + STYLE
+    head = element(
+        "head",
+        None,
+        element("meta", {"charset": "utf-8"}),
+        element("meta", {"http-equiv": "Content-Security-Policy", "content": POLICY}),
+        element("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
+        element("meta", {"name": "color-scheme", "content": "light dark"}),
+        element("title", None, f"{value_text(first)} {first.metric}: {page.title}"),
+        element("link", {"rel": "icon", "href": "data:,"}),
+        element("style", None, Html(style)),
+    )
+    body = element(
+        "body",
+        None,
+        element("a", {"class": "skip", "href": "#where"}, "Skip to the breakdown"),
+        _head(page),
+        element(
+            "main", None, _drawings(page.breakdown), _curves(page.breakdown.curves), _tables(page.breakdown.tables)
+        ),
+        element("footer", None, element("p", None, f"Written by ilsvrc {__version__}. Scored by {first.rules}.")),
+    )
+    return f"<!DOCTYPE html>\n{element('html', {'lang': 'en'}, head, body)}\n"
+
+
+def _head(page: ScorePage) -> Html:
+    first = page.scores[0]
+    numbers = [(score.metric, value_text(score)) for score in page.scores]
+    numbers += [("images", whole(first.images)), ("left out", whole(first.excluded))]
+    remarks = bullets(page.remarks)
+    return element(
+        "header",
+        {"class": "top"},
+        element("p", {"class": "kicker"}, page.title),
+        element("h1", None, f"{value_text(first)} {first.metric}"),
+        element("p", {"class": "verdict"}, f"{page.predictions}, scored as {first.rules} scores it."),
+        facts(numbers, "numbers"),
+        element("aside", {"class": "limits", "aria-label": "Remarks"}, remarks) if remarks else None,
+    )
+
+
+def _drawings(breakdown: Breakdown) -> Html:
+    return section(
+        "where",
+        "Where it goes wrong",
+        *(_bars(bars) for bars in breakdown.bars),
+        lead="Counted from the same matches as the scores above.",
+    )
+
+
+def _bars(bars: Bars) -> Html:
+    rows = [
+        charts.Bar(label=name, value=share, note=whole(count), color="accent" if place else "grey")
+        for place, (name, share, count) in enumerate(bars.rows)
+    ]
+    axis = charts.percent_axis("", max((share for _, share, _ in bars.rows), default=1.0) or 1.0)
+
+    def draw(wide: bool) -> Html:
+        return charts.bars(rows, title=bars.title, width=760.0 if wide else 400.0, axis=axis)
+
+    return figure(bars.title, f"{whole(sum(count for _, _, count in bars.rows))} in all", draw, kind="broad")
+
+
+def _curves(curves: Sequence[Curve]) -> Html | None:
+    """The best, the middle and the worst class in one drawing; every class small below."""
+    drawn = [curve for curve in curves if curve.points]
+    if not drawn:
+        return None
+    chosen = {0: "best", len(drawn) // 2: "middle", len(drawn) - 1: "worst"}
+    series = [
+        charts.Series(
+            label=f"{rank}: {drawn[place].name.partition(' ')[2] or drawn[place].name}",
+            color=f"c{4 - 2 * number}",
+            points=((0.0, drawn[place].points[0][1]), *drawn[place].points),
+            title=f"{drawn[place].name}: AP {percent(drawn[place].ap)}",
+        )
+        for number, (place, rank) in enumerate(chosen.items())
+    ]
+    axes = charts.percent_axis("recall", 1.0), charts.percent_axis("precision", 1.0)
+
+    def draw(wide: bool) -> Html:
+        size = (760.0, 360.0) if wide else (400.0, 320.0)
+        return charts.lines(series, title="Precision over recall", size=size, x=axes[0], y=axes[1])
+
+    broad = figure("Three classes", "The class of best, middle and worst average precision.", draw, kind="broad")
+    wall = element("div", {"class": "wall"}, *map(_small, curves))
+    every = folded(f"All {len(curves)} classes with objects, by falling average precision", wall)
+    return section("curves", "Precision over recall", broad, every)
+
+
+def _small(curve: Curve) -> Html:
+    path = "M" + "L".join(f"{2 + 96 * r:.1f} {58 - 56 * p:.1f}" for r, p in curve.points) if curve.points else "M2 58"
+    drawing = element(
+        "svg",
+        {"viewBox": "0 0 100 60", "role": "img", "aria-label": f"Precision over recall of {curve.name}"},
+        element("rect", {"class": "frame", "x": 2, "y": 2, "width": 96, "height": 56, "rx": 2}),
+        element("g", {"class": "accent"}, element("path", {"class": "line", "d": path})),
+    )
+    shown = "nan" if math.isnan(curve.ap) else percent(curve.ap)
+    return element("div", None, drawing, element("p", None, element("b", None, shown), f" {curve.name}"))
+
+
+def _tables(tables: Sequence[Table]) -> Html:
+    parts: list[Html | None] = []
+    for table in tables:
+        parts.append(element("h3", None, table.title))
+        parts.append(element("p", {"class": "note"}, table.note) if table.note else None)
+        parts.append(grid(table.title, table.head, table.rows[:OPEN_ROWS], words=table.words))
+        rest = table.rows[OPEN_ROWS:]
+        if rest:
+            more = grid(f"{table.title}, continued", table.head, rest, words=table.words)
+            parts.append(folded(f"{len(rest):,} more", more))
+    return section("tables", "Tables", element("div", {"class": "tables"}, *parts))

@@ -69,6 +69,13 @@ def test_running_statistics_stay_as_they_are() -> None:
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_a_network_of_another_type_has_the_same_table(dtype: torch.dtype) -> None:
+    network = build("alexnet", classes=5, image_size=64, width=0.1)
+    table = layer_table(network, 64)
+    assert layer_table(network.to(dtype), 64) == table
+
+
 @pytest.mark.parametrize(
     ("name", "layers"),
     [

@@ -92,7 +92,8 @@ def run(network: nn.Module, image_size: int, training: bool) -> Tensor:
     state = chain(network.named_parameters(), network.named_buffers())
     # never read, so the memory behind them is never touched
     blanks = {name: torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu") for name, tensor in state}
-    images = torch.empty(0, 3, image_size, image_size, device="cpu", requires_grad=True)
+    dtype = next(network.parameters()).dtype
+    images = torch.empty(0, 3, image_size, image_size, dtype=dtype, device="cpu", requires_grad=True)
     with mode(network, training), torch.enable_grad():
         output = functional_call(network, blanks, (images,))
     logits: Tensor = output[0] if isinstance(output, tuple) else output

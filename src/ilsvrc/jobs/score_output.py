@@ -4,8 +4,6 @@ import json
 from pathlib import Path
 
 from ilsvrc.jobs.score import Verdict
-from ilsvrc.reports.score_page import ScorePage, write_score_page
-from ilsvrc.reports.score_terminal import print_scores
 
 
 def show(verdict: Verdict, *, as_json: bool = False, html: Path | None = None) -> None:
@@ -16,9 +14,13 @@ def show(verdict: Verdict, *, as_json: bool = False, html: Path | None = None) -
     """
     title = f"{verdict.task.capitalize()}, kit of {verdict.kit}"
     if html:
+        from ilsvrc.reports.score_page import ScorePage, write_score_page
+
         page = ScorePage(title, verdict.predictions, verdict.scores, verdict.remarks, verdict.breakdown())
         write_score_page(page, html)
     if as_json:
         print(json.dumps(verdict.as_json()))
     else:
+        from ilsvrc.reports.score_terminal import print_scores
+
         print_scores(title, verdict.scores, verdict.remarks, verdict.breakdown())

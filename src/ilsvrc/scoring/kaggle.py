@@ -17,11 +17,10 @@ import numpy as np
 
 from ilsvrc.errors import DataError, IlsvrcError, SubmissionError
 from ilsvrc.scoring.faults import Faults, short
-from ilsvrc.scoring.numbers import NUMBER, parse_block, read_blocks
-from ilsvrc.scoring.submission import GROUP, Guesses, box_fault, group_text, write_lines, wrong_boxes
+from ilsvrc.scoring.numbers import NUMBER, parse_block, read_blocks, read_start
+from ilsvrc.scoring.submission import GROUP, Guesses, Manner, box_fault, group_text, write_lines, wrong_boxes
 
 HEADER = "ImageId,PredictionString"
-_CLASS = re.compile(r"n[0-9]{8}|[0-9]{1,9}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +35,7 @@ class Solution:
 
 def is_kaggle(path: Path | str) -> bool:
     """Whether a file, plain or gzipped, begins with Kaggle's header. False where it cannot be read."""
-    try:
-        first = next(iter(read_blocks(path)), b"")
-    except SubmissionError:
-        return False
-    return first.startswith(HEADER.encode())
+    return read_start(path, len(HEADER)) == HEADER.encode()
 
 
 def read_solution(path: Path | str) -> Solution:
@@ -50,11 +45,7 @@ def read_solution(path: Path | str) -> Solution:
     classes that are no WNID, and boxes that are not finite or inverted; all faults are counted, ten shown.
     """
     rows = _read_rows(path, DataError)
-    faults = Faults(path, DataError)
-    for place, word in enumerate(rows.classes):
-        if word[0] != "n":
-            faults.add(rows.line_of(place), f"the class {short(word)}, where a WNID belongs")
-    faults.stop()
+    _check_classes(rows, Faults(path, DataError), re.compile(r"n[0-9]{8}"), "a WNID")
     order = np.argsort(np.array(rows.names), kind="stable")
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
@@ -75,13 +66,8 @@ def read_kaggle_submission(path: Path | str, wnids: Sequence[str]) -> tuple[tupl
     rows = _read_rows(path, SubmissionError)
     number = {wnid: place for place, wnid in enumerate(wnids, 1)}
     number |= {str(place): place for place in range(1, len(wnids) + 1)}
-    faults = Faults(path)
-    labels = np.zeros(len(rows.classes), dtype=np.int64)
-    for place, word in enumerate(rows.classes):
-        labels[place] = number.get(word.lstrip("0") if word[0] == "0" else word, 0)
-        if not labels[place]:
-            faults.add(rows.line_of(place), f"the class {short(word)}, where 1 to {len(wnids)} or its WNID belongs")
-    faults.stop()
+    _check_classes(rows, Faults(path), number, f"1 to {len(wnids)} or its WNID")
+    labels = np.array([number[word] for word in rows.classes], dtype=np.int64)
     image = np.repeat(np.arange(len(rows.names)), rows.counts)
     column = np.arange(len(image)) - np.repeat(np.cumsum(rows.counts) - rows.counts, rows.counts)
     width = max(int(rows.counts.max(initial=0)), 1)
@@ -93,6 +79,17 @@ def read_kaggle_submission(path: Path | str, wnids: Sequence[str]) -> tuple[tupl
     boxes[image, column] = rows.box
     order = np.argsort(np.array(rows.names), kind="stable")
     return tuple(rows.names[place] for place in order.tolist()), Guesses(table[order], boxes[order])
+
+
+def _check_classes(rows: "_Rows", faults: Faults, known: "re.Pattern[str] | dict[str, int]", wanted: str) -> None:
+    right = known.__contains__ if isinstance(known, dict) else known.fullmatch
+    strange = {word for word in set(rows.classes) if not right(word)}
+    if strange:
+        wrong = np.array([word in strange for word in rows.classes])
+        faults.add_where(
+            wrong, rows.line_of, lambda place: f"the class {short(rows.classes[place])}, where {wanted} belongs"
+        )
+    faults.stop()
 
 
 def write_kaggle_submission(path: Path | str, names: Sequence[str], guesses: Guesses) -> None:
@@ -178,8 +175,6 @@ def _read_rows(path: Path | str, error: type[IlsvrcError]) -> _Rows:
             faults.add(line, f"the image {short(name)} again, first on line {lines[name]:,}")
         elif len(groups) % GROUP:
             faults.add(line, f"{len(groups)} words, where groups of 5 (class xmin ymin xmax ymax) belong")
-        elif strange := next((word for word in groups[::GROUP] if not _CLASS.fullmatch(word)), None):
-            faults.add(line, f"the class {short(strange)}, where a WNID or a number belongs")
         else:
             lines[name] = line
             counts.append(len(groups) // GROUP)
@@ -193,14 +188,17 @@ def _read_rows(path: Path | str, error: type[IlsvrcError]) -> _Rows:
 
 def _with_boxes(rows: _Rows, words: list[str], faults: Faults) -> _Rows:
     del words[::GROUP]
-    values = parse_block(" ".join(words).encode(), 1, Faults(faults.path)).values
-    for place, word in enumerate(words) if len(values) != len(words) or 0 in values else ():
-        if not NUMBER.fullmatch(word.encode()):  # such a word was read as 0
-            faults.add(rows.line_of(place // 4), f"{short(word)} where a number belongs")
+    doubtful = Faults(faults.path)
+    values = parse_block(" ".join(words).encode(), 1, doubtful).values
+    if doubtful.count:
+        wrong = np.array([not NUMBER.fullmatch(word.encode()) for word in words])
+        faults.add_where(
+            wrong, lambda place: rows.line_of(place // 4), lambda place: f"{short(words[place])} where a number belongs"
+        )
     faults.stop()
     box = values.reshape(-1, 4)
-    wrong = wrong_boxes(box, "strict" if faults.error is DataError else "usual")
-    faults.add_where(wrong, rows.line_of, lambda place: box_fault(box[place]))
+    manner: Manner = "strict" if faults.error is DataError else "usual"
+    faults.add_where(wrong_boxes(box, manner), rows.line_of, lambda place: box_fault(box[place]))
     faults.stop()
     return _Rows(rows.names, rows.lines, rows.counts, rows.classes, box)
 

@@ -23,6 +23,7 @@ BLOCK = 1 << 22  # bytes read at a time
 LONGEST = 1 << 26  # bytes of the longest line that is read
 LARGEST = 200_000_000  # numbers in the largest table
 NUMBER = re.compile(rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,5})?|nan|inf(?:inity)?)", re.IGNORECASE)
+_MARK = b"\xef\xbb\xbf"  # of byte order, before UTF-8 as Windows writes it
 _EMPTY_FIELD = re.compile(rb",[ \t\r]*(?:,|\n|\Z)|(?:\A|\n)[ \t\r]*,")
 _PLAIN = b"0123456789.- \t\r\n"
 
@@ -76,7 +77,7 @@ def read_blocks(path: Path | str, error: type[IlsvrcError] = SubmissionError) ->
     try:
         with _open(Path(path)) as file:
             while block := file.read(BLOCK):
-                block = rest + (block.removeprefix(b"\xef\xbb\xbf") if start else block)
+                block = rest + (block.removeprefix(_MARK) if start else block)
                 start = False
                 end = block.rfind(b"\n") + 1
                 rest = block[end:]
@@ -94,6 +95,15 @@ def read_blocks(path: Path | str, error: type[IlsvrcError] = SubmissionError) ->
         raise error(f"{path} cannot be read ({denied.strerror}); a file is wanted") from denied
     if rest:
         yield rest
+
+
+def read_start(path: Path | str, length: int) -> bytes:
+    """The first bytes of a plain or gzipped file, a byte order mark left out; none where it cannot be read."""
+    try:
+        with _open(Path(path)) as file:
+            return file.read(length + len(_MARK)).removeprefix(_MARK)[:length]
+    except (OSError, EOFError, zlib.error):
+        return b""
 
 
 def _open(path: Path) -> BinaryIO:

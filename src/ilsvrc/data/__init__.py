@@ -1,18 +1,23 @@
 """From bytes on disk to samples.
 
-`open` recognises how a directory is laid out and gives its data set; `fingerprint` tells two apart.
+`open` recognises how a directory is laid out and gives its data set; the other functions say what a
+data set is: its name, what its images are and whose, and a fingerprint that tells two apart.
 """
 
+import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from ilsvrc.data.folders import Folder
+    from ilsvrc.data.sample import Dataset
 
-__all__ = ["fingerprint", "open"]
+__all__ = ["Split", "credits", "description", "fingerprint", "name", "open"]
+
+Split = Literal["train", "val", "test"]
 
 
-def open(path: Path | str, split: str, *, boxes: bool = True) -> "Folder":
+def open(path: Path | str, split: Split, *, boxes: bool = True) -> "Folder":
     """The data set in a directory: split 'train', 'val' or 'test'.
 
     Reads the official archives as extracted (the mini set too), class folders with or without splits,
@@ -25,11 +30,29 @@ def open(path: Path | str, split: str, *, boxes: bool = True) -> "Folder":
     return folders.read(path, split, boxes=boxes)
 
 
-def fingerprint(dataset: "Folder") -> str:
-    """Twelve hexadecimal digits of the classes, and the names, sizes in bytes and labels of all images.
+def name(dataset: "Dataset") -> str:
+    """What the data set is called: its own name where it has one, else 'unnamed'."""
+    return str(getattr(dataset, "name", "unnamed"))
 
-    Pixels are not read; where the directory stands does not matter. Raises DataError when a file is gone.
+
+def description(dataset: "Dataset") -> str:
+    """What the images are and how they were found, in a few sentences; empty where the data set does not say."""
+    return str(getattr(dataset, "description", ""))
+
+
+def credits(dataset: "Dataset") -> tuple[str, ...]:
+    """Whose images they are, a sentence each; empty where the data set does not say."""
+    return tuple(getattr(dataset, "credits", ()))
+
+
+def fingerprint(dataset: "Dataset") -> str:
+    """Twelve hexadecimal digits of the classes, and the names, sizes in bytes and labels of all images in order.
+
+    Of a directory no image is read, and where it stands does not matter. Raises DataError when a file is gone.
     """
     from ilsvrc.data import folders
 
-    return folders.fingerprint(dataset)
+    digest = hashlib.sha256("\n".join(dataset.classes.wnids).encode(errors="surrogateescape"))
+    for image, size, label in folders.rows(dataset):
+        digest.update(f"\n{image}\t{size}\t{label}".encode(errors="surrogateescape"))
+    return digest.hexdigest()[:12]

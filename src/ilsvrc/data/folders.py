@@ -5,18 +5,21 @@ take about a second. docs/data.md shows the trees.
 """
 
 import hashlib
+import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ilsvrc.data.boxes import KnownBoxes, TextBoxes, XmlBoxes, read_corners, read_lines, read_table
 from ilsvrc.data.devkit import Synsets, read_ground_truth, read_synsets
-from ilsvrc.data.sample import Classes, Sample
+from ilsvrc.data.sample import Classes, Dataset, Sample
 from ilsvrc.errors import DataError
 
 SPLITS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
@@ -32,13 +35,37 @@ SHOWN = 3  # classes or files named in an error; the rest is counted
 class Folder:
     """A data set in a directory. names are unique; labels is None where the split has none."""
 
+    root: Path  # as it was given
     directory: Path  # files are relative to it
-    description: str  # what was recognised, and what was decided on the way
+    layout: str  # what was recognised, and what was decided on the way
     classes: Classes
     names: tuple[str, ...]
     files: tuple[str, ...]
     labels: tuple[int, ...] | None
     boxes: XmlBoxes | TextBoxes | KnownBoxes | None = None
+
+    @property
+    def name(self) -> str:
+        """What the set's manifest calls it, else the name of its directory."""
+        return str(self._manifest.get("name", self.root.absolute().name))
+
+    @property
+    def description(self) -> str:
+        """What the images are, as far as the set says, and how they were found."""
+        return " ".join(filter(None, (self._manifest.get("what"), self.layout)))
+
+    @property
+    def credits(self) -> tuple[str, ...]:
+        """Whose images they are, as far as the set says."""
+        return tuple(self._manifest.get("credits", ()))
+
+    @cached_property
+    def _manifest(self) -> dict[str, Any]:
+        try:
+            manifest = json.loads((self.root / "mini.json").read_bytes())  # as mini.py writes it
+        except (OSError, ValueError):
+            return {}
+        return manifest if isinstance(manifest, dict) else {}
 
     def __len__(self) -> int:
         return len(self.files)
@@ -95,17 +122,19 @@ def read(path: Path | str, split: str, *, boxes: bool = True) -> Folder:
     return _read_class_folders(root, directory, split, wnids, boxes=boxes)
 
 
-def fingerprint(dataset: Folder) -> str:
-    """Twelve hexadecimal digits; see `ilsvrc.data.fingerprint`."""
-    digest = hashlib.sha256("\n".join(dataset.classes.wnids).encode())
+def rows(dataset: Dataset) -> Iterator[tuple[str, int, int | None]]:
+    """Name, size in bytes and label of each image; of a Folder without reading any."""
+    if not isinstance(dataset, Folder):
+        for sample in map(dataset.__getitem__, range(len(dataset))):
+            yield sample.name, len(sample.jpeg), sample.label
+        return
     base = f"{dataset.directory}{os.sep}"
     for index, (name, file) in enumerate(zip(dataset.names, dataset.files, strict=True)):
         try:
             size = os.stat(base + file).st_size
         except OSError as error:
             raise DataError(f"{base}{file} was listed and is gone ({error.strerror}); put it back") from error
-        digest.update(f"\n{name}\t{size}\t{dataset.labels[index] if dataset.labels else ''}".encode())
-    return digest.hexdigest()[:12]
+        yield name, size, dataset.labels[index] if dataset.labels else None
 
 
 def _read_class_folders(root: Path, directory: Path, split: str, wnids: list[str] | None, *, boxes: bool) -> Folder:
@@ -117,8 +146,8 @@ def _read_class_folders(root: Path, directory: Path, split: str, wnids: list[str
         beside = XmlBoxes(root / "bbox" / split)
     elif boxes and files[0].count("/") == 2:
         beside = TextBoxes(directory)
-    description = f"class folders of {directory}{_passed_over(others)}"
-    return Folder(directory, description, _classes(root, own), _names(files), tuple(files), tuple(labels), beside)
+    layout = f"Class folders{_passed_over(others)}."
+    return Folder(root, directory, layout, _classes(root, own), _names(files), tuple(files), tuple(labels), beside)
 
 
 def _read_flat(root: Path, directory: Path, split: str, wnids: list[str] | None, *, boxes: bool) -> Folder:
@@ -146,9 +175,8 @@ def _read_flat(root: Path, directory: Path, split: str, wnids: list[str] | None,
     if wnids is None:
         raise DataError(f"{directory} holds images without classes and {root} has no train/ to name them; put it there")
     beside = XmlBoxes(root / "bbox" / split) if boxes and (root / "bbox" / split).is_dir() else None
-    labelled = f"labels by {kit}" if labels else "no labels"
-    description = f"images of {directory}, {labelled}"
-    return Folder(directory, description, _classes(root, wnids), _names(files), tuple(files), labels, beside)
+    layout = "A flat folder, labels by the development kit's list." if labels else "A flat folder without labels."
+    return Folder(root, directory, layout, _classes(root, wnids), _names(files), tuple(files), labels, beside)
 
 
 def _read_tiny_val(root: Path, directory: Path, wnids: list[str] | None, *, boxes: bool) -> Folder:
@@ -165,8 +193,8 @@ def _read_tiny_val(root: Path, directory: Path, wnids: list[str] | None, *, boxe
     known = None
     if boxes:
         known = KnownBoxes({f"images/{w[0]}": (read_corners(path, w[0], w[2:6]), [w[1]]) for w in lines})
-    description = f"images of {directory}, labels by {path.name}"
-    return Folder(directory, description, _classes(root, own), _names(files), tuple(files), labels, known)
+    layout = f"A flat folder, labels by {path.name}."
+    return Folder(root, directory, layout, _classes(root, own), _names(files), tuple(files), labels, known)
 
 
 def _read_plain(root: Path, split: str, folders: Sequence[str]) -> Folder:
@@ -188,13 +216,14 @@ def _read_plain(root: Path, split: str, folders: Sequence[str]) -> Folder:
     held = _held_out(files, labels)
     keep = [index for index in range(len(files)) if (files[index] in held) == (split == "val")]
     names = _names(files)
-    description = (
-        f"{split} of the class folders of {root}: {HELD_OUT} % of the images, by a hash of their names, "
-        f"are val and the others train{_passed_over(others)}"
+    layout = (
+        f"Class folders without splits: {HELD_OUT} % of the images, by a hash of their names, are val "
+        f"and the others train{_passed_over(others)}."
     )
     return Folder(
         root,
-        description,
+        root,
+        layout,
         _classes(root, wnids),
         tuple(names[index] for index in keep),
         tuple(files[index] for index in keep),

@@ -27,6 +27,7 @@ QUALITY = 88
 CROWDS = 4  # the detection variant has a quarter of the classification pictures of each split
 BYTES = 6_000  # of a picture with its box file on disk, generously
 MANIFEST = "mini.json"
+BUILDING = ".building-"
 WITHHELD = "withheld/ILSVRC2012_test_ground_truth.txt"
 
 WHAT = (
@@ -66,32 +67,40 @@ def build(
     *,
     detection: bool = True,
     progress: Progress | None = None,
-) -> None:
-    """Build the mini set in `directory`, or do nothing when the same set stands there already.
+) -> bool:
+    """Build the mini set in `directory`; False when the same set stands there already and nothing was done.
 
     train, val and test are numbers of pictures, at least 20 each, one per class; classes are balanced
-    to within one picture. Picture i of a split is the same whatever the numbers. The set appears under
-    its name only when complete. progress(done, total) is called after each picture.
-    Raises DataError when something else stands in `directory` or the disk refuses.
+    to within one picture. Picture i of a split is the same whatever the numbers. `directory` may be empty
+    or not exist; it gets its manifest, mini.json, last, when everything else stands.
+    progress(done, total) is called after each picture.
+    Raises DataError when something else is in `directory` or the disk refuses.
     """
     directory = Path(directory)
     plan = Plan(train, val, test, seed, detection)
     _check(plan)
     if _stands(directory, plan):
-        return
-    building = directory.parent / f".{directory.name}.building-{socket.gethostname()}-{os.getpid()}"
+        return False
+    target = Path(os.path.abspath(directory))
+    empty = target.is_dir()  # it stays: it may be somebody's working directory or a mounted disk
+    building = (target if empty else target.parent) / f".{target.name}{BUILDING}{socket.gethostname()}-{os.getpid()}"
     try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
+        building.parent.mkdir(parents=True, exist_ok=True)
         _sweep(building)
         building.mkdir()
         _write(building, plan, progress)
-        os.replace(building, directory)
+        if empty:
+            _move(building, target)
+        else:
+            os.replace(building, target)
     except OSError as error:
+        shutil.rmtree(building, ignore_errors=True)  # before looking: it may be what makes `directory` strange
         if _stands(directory, plan):  # somebody else was faster
-            return
+            return False
         raise _refusal(error, directory, plan) from error
     finally:
         shutil.rmtree(building, ignore_errors=True)
+    return True
 
 
 def withheld_labels(directory: Path | str) -> dict[str, int]:
@@ -132,7 +141,9 @@ def _check(plan: Plan) -> None:
 def _stands(directory: Path, plan: Plan) -> bool:
     """Whether the set is there already. Raises DataError when anything else is."""
     try:
-        if not directory.exists() or (directory.is_dir() and not any(directory.iterdir())):
+        if not directory.exists():
+            return False
+        if directory.is_dir() and all(BUILDING in entry.name for entry in directory.iterdir()):
             return False
         manifest = json.loads((directory / MANIFEST).read_text())
         found = Plan(**manifest["plan"])
@@ -153,6 +164,12 @@ def _stands(directory: Path, plan: Plan) -> bool:
             "with; delete it and build it again"
         )
     return True
+
+
+def _move(building: Path, target: Path) -> None:
+    """The manifest goes last: what has none is not a set."""
+    for entry in sorted(building.iterdir(), key=lambda entry: entry.name == MANIFEST):
+        os.rename(entry, target / entry.name)
 
 
 def _words(plan: Plan) -> str:
@@ -281,5 +298,12 @@ def _write_kits(root: Path, plan: Plan) -> None:
 def _write_manifest(root: Path, plan: Plan) -> None:
     (root / "README.txt").write_text("\n\n".join((WHAT, *CREDITS)) + "\n")
     files = sum(len(files) for _, _, files in os.walk(root)) + 1
-    manifest = {"what": WHAT, "plan": asdict(plan), "files": files, "classes": CLASSES, "credits": CREDITS}
+    manifest = {
+        "name": "mini",
+        "what": WHAT,
+        "plan": asdict(plan),
+        "files": files,
+        "classes": CLASSES,
+        "credits": CREDITS,
+    }
     (root / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.io import savemat
 
 from ilsvrc.data.mini_pictures import CLASSES, DIGITS, FILLINGS, Picture
 
@@ -125,6 +124,8 @@ def _row(numbers: Sequence[int]) -> np.ndarray:
 
 
 def _write_mat(path: Path, records: Sequence[dict[str, object]], *, column: bool) -> None:
+    from scipy.io import savemat  # a fifth of a second that only building pays
+
     table = np.empty(len(records), [(field, object) for field in records[0]])
     for row, record in enumerate(records):
         table[row] = tuple(record.values())

@@ -227,11 +227,12 @@ def grain(pixels: np.ndarray, draws: Draws) -> np.ndarray:
 
 def enlarge(window: np.ndarray, height: int, width: int) -> np.ndarray:
     """Bilinear enlargement of (h, w, 3) values from 0 to 255 to (height, width, 3) int16, corner to corner."""
-    for axis, size in ((0, height), (1, width)):
+    window = np.ascontiguousarray(window, np.uint16)
+    for axis, size in ((1, width), (0, height)):  # columns while there are few rows: they are dear to gather
         place = np.arange(size) * (window.shape[axis] - 1) * 256 // (size - 1)
         low = np.minimum(place >> 8, window.shape[axis] - 2)
         part = (place - low * 256).astype(np.uint16).reshape((-1, 1, 1) if axis == 0 else (1, -1, 1))
-        first, second = window.take(low, axis).astype(np.uint16), window.take(low + 1, axis).astype(np.uint16)
+        first, second = window.take(low, axis), window.take(low + 1, axis)
         window = (first * (256 - part) + second * part) >> 8  # 255 * 256 fits 16 bits
     return window.astype(np.int16)
 

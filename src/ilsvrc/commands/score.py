@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 app = App(name="score", help="Score a submission as the official development kits score it.")
 
-Numbering = Literal["kit", "kit-from-0", "sorted", "sorted-from-1", "kaggle"]
+Form = Literal["kit", "kit-from-0", "sorted", "sorted-from-1", "kaggle"]
 
 
 @Parameter(name="*")
@@ -154,3 +154,46 @@ def detection(
 
     verdict = score_detection(predictions, truth, images, meta, exclude, reading.rules(kit))
     show(verdict, as_json=output.json, html=output.html)
+
+
+@app.command
+def convert(
+    source: Path,
+    target: Path,
+    *,
+    from_: Annotated[Form, Parameter(name="--from")],
+    to: Form,
+    task: Literal["classification", "localization", "detection"] = "localization",
+    meta: Path,
+    to_meta: Path | None = None,
+    split: Literal["val", "test"] = "test",
+) -> None:
+    """Write a submission in another form, or with another numbering of the classes.
+
+    kit: the kit's text with ILSVRC ids, from 1. kit-from-0: the same ids less 1. sorted: the kit's text with positions
+    by sorted WordNet id, from 0, as frameworks number. sorted-from-1: the same plus 1. kaggle: Kaggle's CSV.
+
+    Parameters
+    ----------
+    source
+        The submission. Gzipped files are read as they are.
+    target
+        The file to write; gzipped where its name ends in .gz.
+    from_
+        The form of the source.
+    to
+        The form of the target.
+    task
+        What the submission is for.
+    meta
+        The table of the classes: a kit's meta.mat, or Kaggle's LOC_synset_mapping.txt where no kit's ids are wanted.
+    to_meta
+        The table of the target, where it is another kit's.
+    split
+        What Kaggle's rows are called: ILSVRC2012_val_... or ILSVRC2012_test_...
+    """
+    from ilsvrc.jobs.score_convert import convert as convert_file
+    from ilsvrc.jobs.score_convert import side
+
+    rows = convert_file(source, target, task, side(from_, meta), side(to, to_meta or meta), split)
+    print(f"{target}: {rows:,} rows")

@@ -229,6 +229,8 @@ def score_detection(
     def breakdown() -> Breakdown:
         return score_tables.detection(found, detections, objects, listed.indices, _names(synsets))
 
-    scores = (found.mean, found.median, found.mean_of_present)
+    scores: tuple[Score, ...] = (found.mean, found.median)
+    if math.isnan(found.mean.value):
+        scores += (found.mean_of_present,)
     remarks = _remarks_on_boxes(detections.box) + _remarks_on_classes(found, _names(synsets))
     return Verdict("detection", rules.kit, None, scores, values, str(predictions), remarks, breakdown)

@@ -12,7 +12,7 @@ from ilsvrc import __version__
 from ilsvrc.errors import SpecError
 from ilsvrc.reports import charts
 from ilsvrc.reports.formats import percent, whole
-from ilsvrc.reports.layout import bullets, facts, figure, folded, grid, section
+from ilsvrc.reports.layout import facts, figure, folded, grid, section
 from ilsvrc.reports.markup import Html, element
 from ilsvrc.reports.score_tables import Bars, Breakdown, Curve, Table
 from ilsvrc.reports.score_terminal import value_text
@@ -26,7 +26,7 @@ STYLE = """
 .wall p { font-size: 12px; line-height: 1.3; color: var(--muted) }
 .wall .frame { fill: var(--soft); stroke: none } .wall b { color: var(--ink) }
 .tables > div, .tables > details { margin-top: 12px }
-.tables h3 { margin-top: 40px }
+.tables h3 { margin-top: 40px } #curves details { margin-top: 18px }
 """
 
 
@@ -86,15 +86,15 @@ def _head(page: ScorePage) -> Html:
     first = page.scores[0]
     numbers = [(score.metric, value_text(score)) for score in page.scores]
     numbers += [("images", whole(first.images)), ("left out", whole(first.excluded))]
-    remarks = bullets(page.remarks)
+    remarks = [element("p", None, remark) for remark in page.remarks]
     return element(
         "header",
         {"class": "top"},
         element("p", {"class": "kicker"}, page.title),
         element("h1", None, f"{value_text(first)} {first.metric}"),
-        element("p", {"class": "verdict"}, f"{page.predictions}, scored as {first.rules} scores it."),
+        element("p", {"class": "verdict"}, f"{page.predictions}, by the rules of {first.rules}."),
         facts(numbers, "numbers"),
-        element("aside", {"class": "limits", "aria-label": "Remarks"}, remarks) if remarks else None,
+        element("aside", {"class": "limits", "aria-label": "Remarks"}, *remarks) if remarks else None,
     )
 
 
@@ -109,15 +109,15 @@ def _drawings(breakdown: Breakdown) -> Html:
 
 def _bars(bars: Bars) -> Html:
     rows = [
-        charts.Bar(label=name, value=share, note=whole(count), color="accent" if place else "grey")
-        for place, (name, share, count) in enumerate(bars.rows)
+        charts.Bar(label=name, value=share, note=whole(count), color="grey" if name == "right" else "accent")
+        for name, share, count in bars.rows
     ]
     axis = charts.percent_axis("", max((share for _, share, _ in bars.rows), default=1.0) or 1.0)
 
     def draw(wide: bool) -> Html:
         return charts.bars(rows, title=bars.title, width=760.0 if wide else 400.0, axis=axis)
 
-    return figure(bars.title, f"{whole(sum(count for _, _, count in bars.rows))} in all", draw, kind="broad")
+    return figure(bars.title, bars.caption, draw, kind="broad")
 
 
 def _curves(curves: Sequence[Curve]) -> Html | None:

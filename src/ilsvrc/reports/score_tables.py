@@ -46,9 +46,10 @@ class Curve:
 
 @dataclass(frozen=True)
 class Bars:
-    """Parts of a whole, to be drawn: a share in [0, 1] and how many that is."""
+    """Shares to be drawn: a name, the share in [0, 1], how many that is."""
 
     title: str
+    caption: str
     rows: tuple[tuple[str, float, int], ...]
 
 
@@ -69,13 +70,18 @@ def classification(labels: np.ndarray, truth: np.ndarray, name: Name, top: int) 
     errors = class_errors(labels, truth, top)
     rows = tuple((name(e.label), whole(e.images), whole(e.wrong_label), percent(e.error)) for e in errors)
     by_class = Table(f"Classes by top-{top} error", ("class", "images", "wrong", "error"), rows)
-    return Breakdown((_by_guesses(labels, truth, top), by_class, _pairs(labels, truth, name)))
+    table, bars = _by_guesses(labels, truth, top)
+    return Breakdown((table, by_class, _pairs(labels, truth, name)), (bars,))
 
 
-def _by_guesses(labels: np.ndarray, truth: np.ndarray, top: int) -> Table:
+def _by_guesses(labels: np.ndarray, truth: np.ndarray, top: int) -> tuple[Table, Bars]:
     errors = errors_by_guesses(labels, truth, top)
-    rows = tuple((str(k), percent(error, 2)) for k, error in enumerate(errors, 1))
-    return Table("Error by number of guesses", ("guesses", "error"), rows)
+    wanted = int((truth != 0).sum())
+    title = "Error of labels by number of guesses"
+    shares = tuple((f"{k}", error, round(error * wanted)) for k, error in enumerate(errors, 1))
+    rows = tuple((k, whole(count), percent(error, 2)) for k, error, count in shares)
+    caption = f"Of {whole(wanted)} labels; no image is excluded from this error."
+    return Table(title, ("guesses", "wrong", "error"), rows), Bars(title, caption, shares)
 
 
 def _pairs(labels: np.ndarray, truth: np.ndarray, name: Name) -> Table:
@@ -103,8 +109,9 @@ def localization(found: Localization, labels: np.ndarray, truth: np.ndarray, nam
     )
     rows = tuple(_class_row(one, name) for one in localization_class_errors(found, truth))
     by_class = Table("Classes by localization error", ("class", "images", "wrong label", "wrong box", "error"), rows)
-    tables = (why, _by_guesses(labels, truth, top), by_class, _pairs(labels, truth, name))
-    return Breakdown(tables, (Bars("What becomes of the images", shares),))
+    table, bars = _by_guesses(labels, truth, top)
+    what = Bars(why.title, f"Of {whole(scored)} images, excluded ones left out.", shares)
+    return Breakdown((why, table, by_class, _pairs(labels, truth, name)), (what, bars))
 
 
 def _class_row(one: ClassErrors, name: Name) -> tuple[str, ...]:
@@ -141,7 +148,8 @@ def detection(found: Detection, detections: Detections, objects: Objects, indice
     )
     shares = tuple((cause, n / max(sum(surest), 1), n) for cause, n in zip(CAUSES, surest, strict=True))
     curves = sorted((_curve(one, name) for one in found.classes if one.objects), key=lambda curve: -curve.ap)
-    return Breakdown(tables, (Bars("What the surest false detections show", shares),), tuple(curves))
+    caption = f"Of {whole(sum(surest))} false detections, the surest of each class, as many as it has objects."
+    return Breakdown(tables, (Bars("What false detections show", caption, shares),), tuple(curves))
 
 
 def _classes(found: Detection, name: Name) -> tuple[tuple[str, ...], ...]:

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from ilsvrc.reports.formats import percent, whole
+from ilsvrc.reports.formats import SPACE, percent, whole
 from ilsvrc.reports.score_tables import Breakdown, Table
 from ilsvrc.scoring.score import Score
 
@@ -23,7 +24,8 @@ def print_scores(
         for line in plain_lines(scores, remarks, breakdown):
             print(line, file=console.file)
         return
-    grid = Grid(title=title, title_justify="left", title_style="bold")
+    console.print(Text(title, style="bold"))
+    grid = Grid(box=SIMPLE_HEAD)
     for column in ("score", "value", "images", "left out", "rules"):
         grid.add_column(column, justify="left" if column in ("score", "rules") else "right")
     for score in scores:
@@ -32,8 +34,7 @@ def print_scores(
     for remark in remarks:
         console.print(Text(remark, style="yellow"))
     for table in breakdown.tables:
-        console.print()
-        console.print(_grid(table))
+        _print_table(table, console)
 
 
 def value_text(score: Score) -> str:
@@ -41,17 +42,21 @@ def value_text(score: Score) -> str:
     return f"{score.value:.4f}" if "cost" in score.metric else percent(score.value, 3)
 
 
-def _grid(table: Table) -> Grid:
-    more = len(table.rows) - table.shown
-    note = "; ".join(filter(None, (table.note, f"{more:,} more rows on the page (--html)" if more > 0 else "")))
-    grid = Grid(
-        title=table.title, title_justify="left", title_style="bold", caption=note or None, caption_justify="left"
-    )
+def _print_table(table: Table, console: Console) -> None:
+    grid = Grid(box=SIMPLE_HEAD)
     for place, column in enumerate(table.head):
         grid.add_column(column, justify="left" if place < table.words else "right", overflow="fold")
     for row in table.rows[: table.shown]:
         grid.add_row(*map(Text, row))
-    return grid
+    console.print(Text(f"\n{table.title}", style="bold"))
+    console.print(grid)
+    for note in _notes(table):
+        console.print(Text(note, style="dim"))
+
+
+def _notes(table: Table) -> list[str]:
+    more = len(table.rows) - table.shown
+    return [table.note] * bool(table.note) + [f"{more:,} more rows are on the page that --html writes"] * (more > 0)
 
 
 def plain_lines(scores: Sequence[Score], remarks: Sequence[str], breakdown: Breakdown) -> list[str]:
@@ -64,4 +69,5 @@ def plain_lines(scores: Sequence[Score], remarks: Sequence[str], breakdown: Brea
     for table in breakdown.tables:
         lines += ["", table.title, "\t".join(table.head)]
         lines += ["\t".join(row) for row in table.rows[: table.shown]]
-    return lines
+        lines += _notes(table)
+    return [line.replace(SPACE, " ") for line in lines]

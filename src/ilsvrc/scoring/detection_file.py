@@ -16,13 +16,16 @@ from ilsvrc.scoring.submission import Detections, Manner, box_fault, wrong_boxes
 COLUMNS = 7
 
 
-def read_detections(path: Path | str, *, classes: int | None = None, manner: Manner = "usual") -> Detections:
+def read_detections(
+    path: Path | str, *, classes: int | None = None, none: int = 0, manner: Manner = "usual"
+) -> Detections:
     """Read a submission to detection, plain or gzipped.
 
-    It takes 48 bytes a detection and little beside. classes is the largest id; None leaves it open. Blank lines may
-    end the file, not stand in it.
+    It takes 48 bytes a detection and little beside. classes is how many there are; None leaves it open. none is the
+    number before the first of them: 0 in the kit's files, -1 where classes count from 0. Blank lines may end the file,
+    not stand in it.
     Raises SubmissionError for words, lines of more or fewer than seven numbers, images and ids that are no whole
-    numbers from 1, ids above `classes`, a confidence of nan, boxes that are not finite and, if "strict", inverted ones.
+    numbers of their range, a confidence of nan, boxes that are not finite and, if "strict", inverted ones.
     In the manner "kit" words and wrong counts alone are refused, and a short last line is filled with 0; ids and
     images that are no whole numbers become -1, which no class and no image is.
     """
@@ -39,7 +42,7 @@ def read_detections(path: Path | str, *, classes: int | None = None, manner: Man
         else:
             table = rows.values.reshape(-1, COLUMNS)
             if manner != "kit":
-                _check(table, line, faults, classes, manner)
+                _check(table, line, faults, (none + 1, 2**31 - 1 if classes is None else none + classes), manner)
             columns.append(table)
         line += len(rows.counts)
     faults.stop("write a line per box, image id confidence xmin ymin xmax ymax")
@@ -81,18 +84,17 @@ def _add_counts(faults: Faults, counts: np.ndarray, line: int) -> None:
     faults.add_where(counts != COLUMNS, lambda row: row + line, found)
 
 
-def _check(table: np.ndarray, line: int, faults: Faults, classes: int | None, manner: Manner) -> None:
+def _check(table: np.ndarray, line: int, faults: Faults, ids: tuple[int, int], manner: Manner) -> None:
     def number(row: int) -> int:
         return row + line
 
-    limit = 2**31 - 1 if classes is None else classes
-    wanted = "of 1 or more" if classes is None else f"of 1 to {classes}"
+    first, last = ids
     image, label, confidence, box = table[:, 0], table[:, 1], table[:, 2], table[:, 3:]
     with np.errstate(invalid="ignore"):
         strange = ~((image >= 1) & (image < 2**31) & (image == np.floor(image)))
-        wrong = ~((label >= 1) & (label <= limit) & (label == np.floor(label)))
+        wrong = ~((label >= first) & (label <= last) & (label == np.floor(label)))
     faults.add_where(strange, number, lambda row: f"the image {image[row]:g}, where an index of 1 or more belongs")
-    faults.add_where(wrong, number, lambda row: f"the label {label[row]:g}, where an id {wanted} belongs")
+    faults.add_where(wrong, number, lambda row: f"the label {label[row]:g}, where an id of {first} to {last} belongs")
     faults.add_where(np.isnan(confidence), number, lambda _: "the confidence nan, where a number belongs")
     faults.add_where(wrong_boxes(box, manner), number, lambda row: box_fault(box[row]))
 

@@ -50,11 +50,18 @@ class Detections:
 
 
 def read_guesses(
-    path: Path | str, *, boxes: bool, images: int | None = None, classes: int | None = None, manner: Manner = "usual"
+    path: Path | str,
+    *,
+    boxes: bool,
+    images: int | None = None,
+    classes: int | None = None,
+    none: int = 0,
+    manner: Manner = "usual",
 ) -> Guesses:
     """Read a submission to classification (`boxes` False) or to localization (`boxes` True), plain or gzipped.
 
-    images is the number of lines wanted and classes the largest id; None leaves them open. Blank lines are skipped.
+    images is the number of lines wanted and classes how many there are; None leaves them open. none is the number for
+    no label, and the classes follow it: 0 in the kits' files, -1 where classes count from 0. Blank lines are skipped.
     Raises SubmissionError for a wrong number of lines, words, fractional, negative or too large ids, incomplete groups,
     boxes that are not finite and, if "strict", inverted ones. In the manner "kit" only a wrong number of lines is
     refused: a word is 0, and an incomplete last group gives a label, so that labels may be a column wider than boxes.
@@ -62,11 +69,14 @@ def read_guesses(
     table = read_table(path, words_as_zero=manner == "kit")
     _check_lines(path, table, images)
     labels = table.values[:, ::GROUP] if boxes else table.values
+    if none:
+        told = np.arange(table.values.shape[1]) < table.counts[:, None]
+        labels = np.where(told[:, ::GROUP] if boxes else told, labels, none)
     if manner != "kit":
         faults = Faults(path)
-        _check_labels(faults, table, labels, classes)
+        _check_labels(faults, table, labels, classes, none)
         if boxes:
-            _check_groups(faults, table, manner)
+            _check_groups(faults, table, labels != none, manner)
         faults.stop()
     whole = table.values.shape[1] // GROUP
     corners = table.values[:, : whole * GROUP].reshape(len(labels), whole, GROUP)[:, :, 1:] if boxes else None
@@ -87,20 +97,20 @@ def _check_lines(path: Path | str, table: Table, images: int | None) -> None:
     raise SubmissionError(f"{path} has {lines:,} lines of numbers{skipped}; {wanted}")
 
 
-def _check_labels(faults: Faults, table: Table, labels: np.ndarray, classes: int | None) -> None:
-    limit = 2**31 - 1 if classes is None else classes
-    wanted = "1 or more" if classes is None else f"1 to {classes}"
+def _check_labels(faults: Faults, table: Table, labels: np.ndarray, classes: int | None, none: int) -> None:
+    limit = 2**31 - 1 if classes is None else none + classes
+    wanted = f"{none + 1} or more" if classes is None else f"{none + 1} to {limit}"
     with np.errstate(invalid="ignore"):
-        wrong = ~((labels >= 0) & (labels <= limit) & (labels == np.floor(labels)))
+        wrong = ~((labels >= none) & (labels <= limit) & (labels == np.floor(labels)))
     first = wrong.argmax(axis=1)
     faults.add_where(
         wrong.any(axis=1),
         lambda row: int(table.lines[row]),
-        lambda row: f"the label {labels[row, first[row]]:g}, where an id of {wanted} belongs, or 0 for none",
+        lambda row: f"the label {labels[row, first[row]]:g}, where a class of {wanted} belongs, or {none} for none",
     )
 
 
-def _check_groups(faults: Faults, table: Table, manner: Manner) -> None:
+def _check_groups(faults: Faults, table: Table, labelled: np.ndarray, manner: Manner) -> None:
     def line(row: int) -> int:
         return int(table.lines[row])
 
@@ -112,7 +122,7 @@ def _check_groups(faults: Faults, table: Table, manner: Manner) -> None:
         lambda row: f"{table.counts[row]} numbers, where groups of 5 (id xmin ymin xmax ymax) belong",
     )
     if groups.size:
-        bad = wrong_boxes(boxes, manner) & (groups[:, :, 0] != 0)
+        bad = wrong_boxes(boxes, manner) & labelled[:, : boxes.shape[1]]
         first = bad.argmax(axis=1)
         faults.add_where(bad.any(axis=1), line, lambda row: box_fault(boxes[row, first[row]]))
 

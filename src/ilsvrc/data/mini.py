@@ -22,7 +22,7 @@ from ilsvrc.data import mini_kit
 from ilsvrc.data.mini_pictures import CLASSES, SPLITS, Picture, draw, draw_crowd, label_of, sources
 from ilsvrc.errors import DataError
 
-VERSION = 2  # of the pictures and the layout; raised whenever either changes
+VERSION = 3  # of the pictures and the layout; raised whenever either changes
 QUALITY = 88
 CROWDS = 4  # the detection variant has a quarter of the classification pictures of each split
 BYTES = 6_000  # of a picture with its box file on disk, generously

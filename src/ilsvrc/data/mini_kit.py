@@ -44,12 +44,12 @@ def words(label: int) -> str:
 
 def ilsvrc_id(label: int) -> int:
     """The number of a class in the classification kit, from 1."""
-    return (7 * label + 11) % CLASSES + 1
+    return (13 * label + 6) % CLASSES + 1
 
 
 def detection_id(label: int) -> int:
     """The number of a class in the detection kit, from 1: neither the label nor the classification kit's number."""
-    return (3 * label + 5) % CLASSES + 1
+    return (17 * label + 9) % CLASSES + 1
 
 
 def synsets() -> list[Synset]:

@@ -1,0 +1,37 @@
+"""What every test may count on: one CPU thread, fixed seeds, and a tiny data set in the official layout."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch and numpy are imported
+
+import random
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+settings.register_profile("ilsvrc", deadline=None, derandomize=True, database=None, max_examples=50)
+settings.load_profile("ilsvrc")
+
+
+@pytest.fixture(autouse=True)
+def fixed_seeds():
+    """Every test starts from the same state of the global generators, whichever tests ran before it."""
+    random.seed(0)
+    np.random.seed(0)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(1)
+        torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory) -> Path:
+    """The mini set with 60 train, 40 val and 40 test images and its detection variant. Read only."""
+    from ilsvrc.data import mini
+
+    directory = tmp_path_factory.mktemp("data") / "tiny"
+    mini.build(directory, train=60, val=40, test=40)
+    return directory

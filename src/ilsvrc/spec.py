@@ -2,11 +2,11 @@
 
 An `Entry` is one challenge entry; its `Member`s are networks with the `Recipe`
 each was trained by; a `Protocol` is how it was tested; `Reported` is what was
-published. Nothing here executes anything: jobs do.
+published. Nothing here executes anything: jobs do. `as_json` and `from_json` carry all of it through files.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Literal
 
 Task = Literal["classification", "localization", "detection"]
 Split = Literal["train", "val", "test"]
@@ -123,8 +123,9 @@ class Recipe:
     optimizer: SGD
     schedule: Schedule
     augment: tuple[Augmentation, ...]  # applied left to right
-    mean: Literal["pixel", "channel"]  # what is subtracted from the input
+    mean: Literal["pixel", "channel"]  # what is subtracted from the input, on the 0-255 scale
     init: str  # a name in train.init
+    unit: Literal["grey level", "deviation"] = "grey level"  # what the mean-subtracted input is measured in
     side_weight: float = 0.3  # weight of auxiliary heads in the loss; without meaning where a network has none
     label_smoothing: float = 0.0
     clip_norm: float = 0.0  # largest norm of the gradient; 0 for none
@@ -179,3 +180,28 @@ class Entry:
     source: str
     new: str  # what it brought, in a sentence
     gaps: tuple[str, ...] = ()
+
+
+def as_json(value: Any) -> Any:
+    """A specification as JSON values: each dataclass becomes an object with its name under "is"."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {"is": type(value).__name__, **{f.name: as_json(getattr(value, f.name)) for f in fields(value)}}
+    if isinstance(value, tuple | list):
+        return [as_json(item) for item in value]
+    return value
+
+
+def from_json(value: Any) -> Any:
+    """The specification that as_json wrote. Raises ValueError on an object this version does not know."""
+    if isinstance(value, list):
+        return tuple(from_json(item) for item in value)
+    if not isinstance(value, dict):
+        return value
+    known = globals().get(value.get("is", ""))
+    given = {name: from_json(item) for name, item in value.items() if name != "is"}
+    try:
+        if not (isinstance(known, type) and is_dataclass(known)):
+            raise TypeError(f"nothing is called {value.get('is')!r}")
+        return known(**given)
+    except TypeError as error:
+        raise ValueError(f"a specification of another version ({error}); use the version that wrote it") from error

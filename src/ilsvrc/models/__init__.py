@@ -2,11 +2,15 @@
 
 from collections.abc import Callable
 from difflib import get_close_matches
+from inspect import signature
 from typing import Any
 
 from torch import nn
 
 from ilsvrc.models import alexnet, googlenet, resnet, resnext, senet, vgg, zfnet
+from ilsvrc.models.cards import CARDS
+
+__all__ = ["CARDS", "MODELS", "build", "paper_size"]
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "alexnet": alexnet.alexnet,  # Krizhevsky et al. 2012
@@ -47,10 +51,21 @@ def build(name: str, classes: int = 1000, image_size: int | None = None, width: 
     Raises ValueError with the nearest names for a name that is not in MODELS, and with the
     smallest possible size for an image_size below it.
     """
-    if name not in MODELS:
-        near = ", ".join(get_close_matches(name, MODELS)) or ", ".join(MODELS)
-        raise ValueError(f"no model is called {name!r}; did you mean {near}?")
+    builder = _builder(name)
     arguments: dict[str, Any] = {"classes": classes, "width": width}
     if image_size is not None:
         arguments["image_size"] = image_size
-    return MODELS[name](**arguments)
+    return builder(**arguments)
+
+
+def paper_size(name: str) -> int:
+    """The side of the paper's images in pixels: the builder's default. Raises ValueError as `build` does."""
+    size: int = signature(_builder(name)).parameters["image_size"].default
+    return size
+
+
+def _builder(name: str) -> Callable[..., nn.Module]:
+    if name not in MODELS:
+        near = ", ".join(get_close_matches(name, MODELS)) or ", ".join(MODELS)
+        raise ValueError(f"no model is called {name!r}; did you mean {near}?")
+    return MODELS[name]

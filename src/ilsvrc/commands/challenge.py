@@ -1,0 +1,120 @@
+"""`ilsvrc demo`, `race`, `report` and `mini`: the challenge re-run."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter, validators
+
+Positive = Annotated[int, Parameter(validator=validators.Number(gte=1))]
+Natural = Annotated[int, Parameter(validator=validators.Number(gte=0))]
+Flag = Annotated[bool, Parameter(negative="")]
+
+
+def demo(*, out: Path = Path("demo"), seed: Natural = 0) -> None:
+    """Re-run the challenge in miniature: build the mini set, race seven winners, write the report (about 10 minutes).
+
+    Parameters
+    ----------
+    out
+        Where the images, the runs, results.json and report.html go.
+    seed
+        Of the images, the initialisations and every draw.
+    """
+    from ilsvrc.commands.output import show_race
+    from ilsvrc.jobs.demo import demo as job
+    from ilsvrc.jobs.machine import bench, keep_memory
+    from ilsvrc.reports.progress import Watch
+
+    keep_memory()
+    show_race(job(out, seed, bench(), Watch()), out)
+
+
+def race(
+    *,
+    data: Path,
+    out: Path = Path("race"),
+    models: tuple[str, ...] = (),
+    full: Flag = False,
+    epochs: Positive | None = None,
+    image_size: Positive | None = None,
+    width: float | None = None,
+    seed: Natural = 0,
+    device: str = "auto",
+    precision: Literal["auto", "fp32", "bf16"] = "auto",
+    loaders: Positive | None = None,
+) -> None:
+    """Race the winners on a data set and write the report; started again with the same words it redoes nothing.
+
+    Parameters
+    ----------
+    data
+        A data set: folders of classes, the official layout, Tiny ImageNet, or a mini set.
+    out
+        Where the runs, results.json and report.html go.
+    models
+        Only these networks or entries; repeat the option for several.
+    full
+        The papers' networks, sizes and recipes instead of miniatures: for a GPU and patience.
+    epochs
+        Shorten or stretch every recipe to so many epochs.
+    image_size
+        Pixels on a side, for all.
+    width
+        Channels over the paper's, for all.
+    seed
+        Of the initialisations and every draw.
+    device
+        auto, cpu, cuda or cuda:1.
+    precision
+        Of the networks' arithmetic; auto takes bf16 where the machine multiplies it in hardware.
+    loaders
+        Threads that decode and augment.
+    """
+    from ilsvrc.commands.output import show_race
+    from ilsvrc.jobs.machine import bench, keep_memory
+    from ilsvrc.jobs.race import Wishes
+    from ilsvrc.jobs.race import race as job
+    from ilsvrc.reports.progress import Watch
+
+    keep_memory()
+    wishes = Wishes(full=full, names=models, epochs=epochs, image_size=image_size, width=width, seed=seed)
+    show_race(job(str(data), out, wishes, bench(device, precision, loaders), Watch()), out)
+
+
+def mini(
+    directory: Path,
+    /,
+    *,
+    train: Natural = 1200,
+    val: Natural = 400,
+    test: Natural = 400,
+    seed: Natural = 0,
+    detection: bool = True,
+) -> None:
+    """Build the embedded data set: handwritten digits over photographs, in the challenge's own layout.
+
+    Parameters
+    ----------
+    directory
+        A new directory.
+    train
+        Images to learn from.
+    val
+        Images to be judged on.
+    test
+        Images whose labels are kept aside.
+    seed
+        The same seed gives the same images on every machine.
+    detection
+        Also build the variant with several objects per image.
+    """
+    from ilsvrc.jobs.mini import mini as job
+    from ilsvrc.reports.progress import Watch
+
+    watch = Watch()
+    with watch.live(), watch.stage("drawing", train + val + test) as stage:
+        built = job(directory, train, val, test, seed, detection=detection, progress=lambda done, of: stage.at(done))
+    print(built)
+
+
+COMMANDS = (demo, race, mini)

@@ -1,0 +1,67 @@
+"""`ilsvrc models`, `list` and `show`: what there is."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+JsonFlag = Annotated[bool, Parameter(negative="")]
+
+
+def models(name: str | None = None, /, *, json: JsonFlag = False) -> None:
+    """List the networks; with NAME, one of them layer by layer and what differs from its paper.
+
+    Parameters
+    ----------
+    name
+        A network, such as resnet50.
+    json
+        Print JSON, for machines.
+    """
+    from ilsvrc.commands.output import print_json, show
+    from ilsvrc.jobs import models as job
+    from ilsvrc.reports import model_tables
+
+    if name is None:
+        rows = job.summaries()
+        print_json(rows) if json else show(model_tables.overview(rows))
+    else:
+        card = job.describe(name)
+        print_json([card]) if json else show(*model_tables.layers(card))
+
+
+def list_(*, json: JsonFlag = False) -> None:
+    """List the challenge's entries that can be run.
+
+    Parameters
+    ----------
+    json
+        Print JSON, for machines.
+    """
+    from ilsvrc.commands.output import print_json, show
+    from ilsvrc.entries import ENTRIES
+    from ilsvrc.reports import entry_tables
+
+    print_json(entry_tables.rows(ENTRIES)) if json else show(entry_tables.overview(ENTRIES))
+
+
+def show(entry: str, /, *, json: JsonFlag = False) -> None:
+    """Show one entry: what they did, what they scored, what is not known.
+
+    Parameters
+    ----------
+    entry
+        Its key, such as msra-2015-cls.
+    json
+        Print JSON, for machines.
+    """
+    from ilsvrc.commands.output import print_json
+    from ilsvrc.commands.output import show as show_parts
+    from ilsvrc.jobs.entry import find
+    from ilsvrc.reports import entry_tables
+    from ilsvrc.spec import as_json
+
+    found = find(entry)
+    print_json(as_json(found)) if json else show_parts(*entry_tables.page(found))
+
+
+COMMANDS = (models, list_, show)

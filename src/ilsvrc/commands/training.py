@@ -1,0 +1,112 @@
+"""`ilsvrc train` and `evaluate`: one network."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter, validators
+
+Positive = Annotated[int, Parameter(validator=validators.Number(gte=1))]
+Natural = Annotated[int, Parameter(validator=validators.Number(gte=0))]
+
+
+def train(
+    name: str,
+    /,
+    *,
+    data: Path,
+    recipe: Literal["paper", "miniature"] | None = None,
+    epochs: Positive | None = None,
+    width: float | None = None,
+    image_size: Positive | None = None,
+    seed: Natural = 0,
+    out: Path | None = None,
+    resume: Literal["auto", "never"] = "auto",
+    device: str = "auto",
+    precision: Literal["auto", "fp32", "bf16"] = "auto",
+    loaders: Positive | None = None,
+) -> None:
+    """Train one network on a data set; started again with the same words it goes on where it stopped.
+
+    Parameters
+    ----------
+    name
+        A network of `ilsvrc models`.
+    data
+        A data set: folders of classes, the official layout, Tiny ImageNet, or a mini set.
+    recipe
+        The paper's, or the miniature's; by default the paper's for the paper's size and the miniature's else.
+    epochs
+        Shorten or stretch the recipe to so many epochs.
+    width
+        Channels of every layer over the paper's.
+    image_size
+        Pixels on a side; the paper's by default.
+    seed
+        Of initialisation, order and every draw.
+    out
+        The run's directory; runs/NAME.SEED by default.
+    resume
+        auto goes on with what OUT holds; never refuses an OUT that holds something.
+    device
+        auto, cpu, cuda or cuda:1.
+    precision
+        Of the network's arithmetic; auto takes bf16 where the machine multiplies it in hardware.
+    loaders
+        Threads that decode and augment.
+    """
+    from ilsvrc.jobs.machine import bench, keep_memory
+    from ilsvrc.jobs.train_one import Order, train_one
+    from ilsvrc.reports.progress import Watch
+
+    keep_memory()
+    order = Order(name=name, recipe=recipe, epochs=epochs, width=width, image_size=image_size, seed=seed)
+    line = train_one(order, str(data), out, resume, bench(device, precision, loaders), Watch())
+    print(line)
+
+
+def evaluate(
+    run: Path,
+    /,
+    *,
+    data: Path,
+    split: Literal["train", "val", "test"] = "val",
+    protocol: Literal["center", "ten"] | None = None,
+    device: str = "auto",
+    precision: Literal["auto", "fp32", "bf16"] = "auto",
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> None:
+    """Judge a finished run on a split of a data set.
+
+    Parameters
+    ----------
+    run
+        The directory of a training.
+    data
+        The data set it was trained on, or another with the same classes.
+    split
+        The images to judge on.
+    protocol
+        One centre crop or ten; by default the one it was trained with.
+    device
+        auto, cpu, cuda or cuda:1.
+    precision
+        Of the network's arithmetic.
+    json
+        Print JSON, for machines.
+    """
+    from dataclasses import asdict
+
+    from ilsvrc.commands.output import print_json
+    from ilsvrc.jobs.evaluate import evaluate as judge
+    from ilsvrc.jobs.machine import bench, keep_memory
+
+    keep_memory()
+    verdict = judge(run, str(data), split, protocol, bench(device, precision))
+    if json:
+        return print_json([asdict(verdict.top1), asdict(verdict.top5)])
+    for score in (verdict.top1, verdict.top5):
+        print(f"{score.metric} {score.value:.2%} of {score.images:,} images ({score.rules})")
+    return None
+
+
+COMMANDS = (train, evaluate)

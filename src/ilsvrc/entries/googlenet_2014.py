@@ -1,0 +1,46 @@
+"""GoogLeNet, ILSVRC 2014: Szegedy et al., Going Deeper with Convolutions, 2015.
+
+Where the paper is silent: BVLC's replica, made with an author's help ("Caffe").
+"""
+
+from ilsvrc.spec import SGD, AreaCrop, ColorJitter, Crops, Entry, Exponential, Member, Mirror, Recipe, Reported
+
+RECIPE = Recipe(
+    source="Szegedy et al. 2015, section 6",
+    epochs=250,
+    batch=32,
+    optimizer=SGD(lr=0.01, momentum=0.9, weight_decay=2e-4, decay_biases=False, bias_rate=2.0),
+    schedule=Exponential(factor=0.96, every=8),
+    augment=(AreaCrop(224, low=0.08), Mirror(), ColorJitter(0.5)),
+    mean="channel",
+    init="caffe xavier",
+    side_weight=0.3,
+    gaps=(
+        "initial rate, batch, weight decay, length and initialisation are not in the paper: Caffe's",
+        "the paper trains asynchronously and tests the average of the iterates (Polyak); here neither",
+        "sampling changed through their campaign; this is the one verified after the contest",
+        "photometric distortions 'of Andrew Howard': factors in 0.5 to 1.5, without his lighting noise",
+        "interpolation is bilinear; late in training the paper draws it at random",
+    ),
+)
+
+CLASSIFICATION = Entry(
+    key="googlenet-2014-cls",
+    year=2014,
+    team="GoogLeNet",
+    task="classification",
+    members=(Member(model="googlenet", recipe=RECIPE, copies=7),),
+    protocol=Crops(layout="ten", short_sides=(256,), size=224),
+    reported=(
+        Reported(metric="top-5 error", percent=6.67, split="test", source="table 2, 7 nets, 144 crops"),
+        Reported(metric="top-5 error", percent=7.62, split="val", source="table 3, 7 nets, 10 crops"),
+        Reported(metric="top-5 error", percent=9.15, split="val", source="table 3, 1 net, 10 crops"),
+        Reported(metric="top-5 error", percent=10.07, split="val", source="table 3, 1 net, 1 crop"),
+    ),
+    source="Szegedy et al. 2015, section 7",
+    new="Modules of parallel filters behind 1x1 reductions: 22 layers for a tenth of AlexNet's parameters.",
+    gaps=(
+        "protocol: ten crops, which table 3 reports; the submission used 144",
+        "members: seven equal networks; one of the seven was wider, and all started from the same weights",
+    ),
+)

@@ -1,0 +1,42 @@
+"""Which recipe trained which network: the paper's own, or that of the paper it belongs to."""
+
+from ilsvrc.entries import clarifai_2013, googlenet_2014, msra_2015, resnext_2016, supervision_2012, vgg_2014, wmw_2017
+from ilsvrc.entries.miniature import NORMALISED, PLAIN
+from ilsvrc.spec import Recipe
+
+PAPER: dict[str, Recipe] = {
+    "alexnet": supervision_2012.RECIPE,
+    "alexnet_caffe": supervision_2012.RECIPE,
+    "caffenet": supervision_2012.RECIPE,
+    "alexnet_one_tower": supervision_2012.RECIPE,
+    "zfnet": clarifai_2013.RECIPE,
+    "googlenet": googlenet_2014.RECIPE,
+    "vgg11": vgg_2014.RECIPE,
+    "vgg11_lrn": vgg_2014.RECIPE,
+    "vgg13": vgg_2014.RECIPE,
+    "vgg16_c": vgg_2014.RECIPE,
+    "vgg16": vgg_2014.RECIPE,
+    "vgg19": vgg_2014.RECIPE,
+    "plain18": msra_2015.RECIPE,
+    "plain34": msra_2015.RECIPE,
+    "resnet18": msra_2015.RECIPE,
+    "resnet34": msra_2015.RECIPE,
+    "resnet50": msra_2015.RECIPE,
+    "resnet101": msra_2015.RECIPE,
+    "resnet152": msra_2015.RECIPE,
+    "resnext50_32x4d": resnext_2016.RECIPE,
+    "resnext101_32x4d": resnext_2016.RECIPE,
+    "resnext101_64x4d": resnext_2016.RECIPE,
+    "se_resnet50": wmw_2017.RECIPE,
+    "se_resnet101": wmw_2017.RECIPE,
+    "se_resnet152": wmw_2017.RECIPE,
+    "se_resnext50_32x4d": wmw_2017.RECIPE,
+    "se_resnext101_32x4d": wmw_2017.RECIPE,
+    "senet154": wmw_2017.RECIPE,
+}
+WITHOUT_NORMALISATION = ("alexnet", "caffenet", "zfnet", "googlenet", "vgg")
+
+
+def miniature(model: str) -> Recipe:
+    """The recipe for a miniature of that network."""
+    return PLAIN if model.startswith(WITHOUT_NORMALISATION) else NORMALISED

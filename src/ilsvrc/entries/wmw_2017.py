@@ -1,0 +1,40 @@
+"""WMW, ILSVRC 2017: Hu, Shen, Sun (later Albanie, Wu), Squeeze-and-Excitation Networks, 2017."""
+
+from ilsvrc.spec import SGD, AreaCrop, Crops, Entry, Member, Mirror, Recipe, Reported, Steps
+
+RECIPE = Recipe(
+    source="Hu et al. 2017, implementation details and the description of SENet-154",
+    epochs=100,
+    batch=2048,
+    optimizer=SGD(lr=1.0, momentum=0.9, weight_decay=1e-4),
+    schedule=Steps(at=(30, 60, 90), factor=0.1),
+    augment=(AreaCrop(224, low=0.08), Mirror()),
+    mean="channel",
+    init="he",
+    label_smoothing=0.1,
+    gaps=(
+        "weight decay 1e-4 and smoothing 0.1 are the usual values (unverified)",
+        "schedule: the paper's main one (every 30 of 100 epochs; rate 0.6 at batch 1024); the winner's is not given",
+        "the last epochs with batch norm frozen are not reproduced yet",
+        "no warm-up is mentioned for batch 2048 at rate 1",
+    ),
+)
+
+CLASSIFICATION = Entry(
+    key="wmw-2017-cls",
+    year=2017,
+    team="WMW",
+    task="classification",
+    members=(Member(model="senet154", recipe=RECIPE),),
+    protocol=Crops(layout="center", short_sides=(256,), size=224),
+    reported=(
+        Reported(metric="top-5 error", percent=2.251, split="test", source="the ensemble; result page of 2017"),
+        Reported(metric="top-5 error", percent=4.47, split="val", source="authors' release, SENet-154, 1 crop of 224"),
+        Reported(metric="top-1 error", percent=18.68, split="val", source="authors' release, SENet-154, 1 crop of 224"),
+        Reported(metric="top-5 error", percent=6.62, split="val", source="main results, SE-ResNet-50, 1 crop of 224"),
+        Reported(metric="top-1 error", percent=23.29, split="val", source="main results, SE-ResNet-50, 1 crop of 224"),
+    ),
+    source="Hu et al. 2017, the section on ILSVRC 2017",
+    new="A gate that reweighs channels by what the whole map holds, for under one percent more arithmetic.",
+    gaps=("members, scales and weights of the submitted ensemble are not published; SENet-154 was one of them",),
+)

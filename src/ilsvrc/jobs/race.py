@@ -1,0 +1,223 @@
+"""Re-run the challenge: train the winners one after another on one data set, judge them, report.
+
+What exists is not redone: a race that stops is started again with the same words.
+"""
+
+import json
+import time
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import torch
+
+from ilsvrc import models
+from ilsvrc.entries import ENTRIES
+from ilsvrc.entries.miniature import MINIATURES, PROTOCOL
+from ilsvrc.entries.titles import TITLES
+from ilsvrc.errors import SpecError
+from ilsvrc.jobs.clock import Clock
+from ilsvrc.jobs.input import Splits, open_splits
+from ilsvrc.jobs.lap import expected_seconds
+from ilsvrc.jobs.machine import Bench, machine
+from ilsvrc.jobs.machine import command as machine_command
+from ilsvrc.jobs.pictures import pictures
+from ilsvrc.jobs.train import Stores, Training, run_training
+from ilsvrc.models import anatomy
+from ilsvrc.reports import race_report
+from ilsvrc.reports.formats import duration
+from ilsvrc.reports.page import write_page
+from ilsvrc.reports.progress import Watch
+from ilsvrc.reports.race_report import Contender, Data, Point, Race
+from ilsvrc.spec import Member
+from ilsvrc.train.checkpoint import write_text
+from ilsvrc.train.run import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What a user may change of a race without writing an entry."""
+
+    full: bool = False
+    names: tuple[str, ...] = ()  # models or entries; all of them when empty
+    epochs: int | None = None
+    image_size: int | None = None
+    width: float | None = None
+    seed: int = 0
+
+
+def seats(wishes: Wishes) -> dict[str, Member]:
+    """Who races: entries by key, each with the network that stands for it.
+
+    Raises SpecError on a name that is in no race, with those that are.
+    """
+    taken = {key: entry.members[0] for key, entry in ENTRIES.items()} if wishes.full else dict(MINIATURES)
+    known = {**{key: key for key in taken}, **{member.model: key for key, member in taken.items()}}
+    unknown = [name for name in wishes.names if name not in known]
+    if unknown:
+        raise SpecError(
+            f"{unknown[0]!r} does not race here; those who do: {', '.join(m.model for m in taken.values())}"
+        )
+    chosen = {known[name] for name in wishes.names} or set(taken)
+    return {key: _wished(member, wishes) for key, member in taken.items() if key in chosen}
+
+
+def race(path: str, out: Path, wishes: Wishes, bench: Bench, watch: Watch, command: str | None = None) -> Race:
+    """Race on the data set at `path`; runs, results.json and report.html end in `out`.
+
+    command is what runs it again, the words of this process by default.
+
+    Raises DataError, SpecError or Diverged for what a user can mend, Stopped when asked to stop.
+    """
+    began, started = time.monotonic(), datetime.now().astimezone().isoformat(timespec="seconds")
+    splits = open_splits(path)
+    trainings = {key: _training(key, member, wishes) for key, member in seats(wishes).items()}
+    watch.say(
+        f"{len(trainings)} networks, {len(splits.train.classes)} classes, "
+        f"{len(splits.train):,} images to learn from, {len(splits.val):,} to be judged on"
+    )
+    with watch.live():
+        runs = _run_all(trainings, splits, out / "runs", bench, watch)
+    contenders = tuple(_contender(key, trainings[key], run, len(splits.train.classes)) for key, run in runs.items())
+    result = Race(
+        title="The ImageNet challenge re-run" + ("" if wishes.full else " in miniature"),
+        data=_data(splits),
+        contenders=contenders,
+        machine=machine(bench.device),
+        command=command or machine_command(),
+        started=started,
+        seconds=time.monotonic() - began,
+        protocol=_protocol(next(iter(trainings.values()))),
+        seed=wishes.seed,
+        pictures=pictures(splits.val, {trainings[key].member.model: run for key, run in runs.items()}),
+    )
+    write_report(result, out)
+    return result
+
+
+def write_report(result: Race, out: Path) -> None:
+    """results.json and report.html in `out`."""
+    write_text(out / "results.json", json.dumps(race_report.results(result), indent=1) + "\n")
+    write_page(result, out / "report.html")
+
+
+def _wished(member: Member, wishes: Wishes) -> Member:
+    size = member.image_size if wishes.image_size is None else wishes.image_size
+    return replace(member, image_size=size, width=member.width if wishes.width is None else wishes.width)
+
+
+def _training(key: str, member: Member, wishes: Wishes) -> Training:
+    protocol = ENTRIES[key].protocol if wishes.full else PROTOCOL
+    epochs = round(member.recipe.epochs) if wishes.epochs is None else wishes.epochs
+    if epochs < 1:
+        raise SpecError(f"{epochs} epochs are asked for; a race takes at least 1")
+    return Training(member=member, protocol=protocol, epochs=epochs, seed=wishes.seed)
+
+
+def _run_all(trainings: dict[str, Training], splits: Splits, runs: Path, bench: Bench, watch: Watch) -> dict[str, Run]:
+    """Oldest entry first; those that are done already are only read."""
+    stores, done = Stores(), {}
+    clock = _clock(trainings, splits, runs, bench, watch)
+    with watch.stage("race", 1.0) as whole:
+        for number, (key, training) in enumerate(trainings.items(), 1):
+            run = _run(runs, training)
+
+            def moved(fraction: float) -> None:
+                left, gone = clock.left(fraction), clock.gone()
+                whole.at(gone / max(gone + left, 1e-9), f"about {duration(left)} left")
+
+            if not run.scores.exists():
+                watch.say(
+                    f"{number} of {len(trainings)}: {_name(training)}, about {duration(clock.left())} left in all"
+                )
+            clock.start(key)
+            done[key] = run_training(training, splits, run.directory, bench, watch, stores, moved)
+            clock.done(key)
+    return done
+
+
+def _clock(trainings: dict[str, Training], splits: Splits, runs: Path, bench: Bench, watch: Watch) -> Clock:
+    """An estimate from a lap of each network that still has to run."""
+    waiting = {key: training for key, training in trainings.items() if not _run(runs, training).scores.exists()}
+    expected = {}
+    with watch.stage("a lap of each", len(waiting)) as stage:
+        for number, (key, training) in enumerate(waiting.items()):
+            stage.at(number, training.member.model)
+            expected[key] = expected_seconds(training, splits, bench)
+    return Clock(expected)
+
+
+def _run(runs: Path, training: Training) -> Run:
+    return Run(runs / f"{training.member.model}.{training.seed}")
+
+
+def _name(training: Training) -> str:
+    member = training.member
+    small = "" if member.width == 1 else f" at {member.width:g} of its width"
+    return f"{TITLES[member.model]}{small}, {training.size} px, {training.epochs} epochs"
+
+
+def _data(splits: Splits) -> Data:
+    return Data(
+        name=splits.train.name,
+        classes=len(splits.train.classes),
+        train_images=len(splits.train),
+        val_images=len(splits.val),
+        fingerprint=splits.fingerprint,
+        description=splits.train.description,
+        credits=splits.train.credits,
+    )
+
+
+def _contender(key: str, training: Training, run: Run, classes: int) -> Contender:
+    entry, member, card = ENTRIES[key], training.member, models.CARDS[training.member.model]
+    scores = run.read_scores() or {}
+    top1, top5 = (score["value"] for score in scores["scores"])
+    with torch.device("meta"):
+        own = models.build(member.model, classes, training.size, member.width)
+        paper = models.build(member.model)
+    return Contender(
+        name=member.model,
+        title=TITLES[member.model],
+        year=entry.year,
+        team=entry.team,
+        top1_error=top1,
+        top5_error=top5,
+        parameters=anatomy.parameters(own),
+        macs=anatomy.macs(anatomy.layer_table(own, training.size)),
+        layers=anatomy.depth(paper, card.image_size),
+        seconds=scores["seconds"],
+        epochs=training.epochs,
+        full_epochs=entry.members[0].recipe.epochs,
+        image_size=training.size,
+        paper_image_size=card.image_size,
+        width=member.width,
+        precision={"bf16": "bfloat16", "fp32": "float32"}[run.spec()["asked"]["precision"]],
+        images_per_second=scores["images_per_second"],
+        paper_parameters=card.parameters,
+        paper_macs=anatomy.macs(anatomy.layer_table(paper, card.image_size)),
+        paper=card.paper,
+        curve=tuple(_point(epoch) for epoch in run.log()),
+        new=entry.new,
+        differences=(*card.differences, *member.recipe.gaps),
+        published=entry.reported,
+        miniature=member.width != 1 or training.size != card.image_size,
+    )
+
+
+def _point(epoch: dict[str, float]) -> Point:
+    return Point(
+        epoch=epoch["epoch"],
+        seconds=epoch["seconds"],
+        train_loss=epoch["loss"],
+        val_top1_error=epoch["top1_error"],
+        val_top5_error=epoch["top5_error"],
+        rate=epoch["rate"],
+    )
+
+
+def _protocol(training: Training) -> str:
+    protocol = training.judged_by
+    sides = ", ".join(map(str, protocol.short_sides))
+    crops = {"center": "one centre crop", "ten": "ten crops"}[protocol.layout]
+    return f"{crops} of {protocol.size} pixels from images of short side {sides}"

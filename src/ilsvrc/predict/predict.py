@@ -1,0 +1,66 @@
+"""Networks + protocol + data -> Predictions. Each image is scored once, by name; nothing is padded."""
+
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ilsvrc.predict.combine import over_views
+from ilsvrc.predict.views import views
+from ilsvrc.spec import Crops
+from ilsvrc.transforms import geometry
+from ilsvrc.transforms.picture import Picture
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a network says of a split: probabilities is (N, C) float32, rows sum to 1; labels (N,), -1 unknown."""
+
+    names: tuple[str, ...]
+    probabilities: np.ndarray
+    labels: np.ndarray
+
+
+def cutter(protocol: Crops) -> Callable[[np.ndarray, random.Random], np.ndarray]:
+    """A function from pixels (H, W, 3) to the protocol's views, (V, S, S, 3) uint8. It draws nothing."""
+
+    def cut(pixels: np.ndarray, rng: random.Random) -> np.ndarray:
+        seen = []
+        for side in protocol.short_sides:
+            picture = geometry.at_least(geometry.short_side(Picture(pixels), side), protocol.size)
+            for view in views(protocol, picture.width, picture.height, min(picture.width, picture.height)):
+                left, top, right, bottom = view.box
+                part = picture.pixels[top:bottom, left:right]
+                seen.append(part[:, ::-1] if view.mirror else part)
+        return np.stack(seen)
+
+    return cut
+
+
+def predict(
+    model: nn.Module,
+    batches: Iterable[tuple[tuple[str, ...], Tensor, np.ndarray]],
+    protocol: Crops,
+    context: Callable[[], torch.autocast],
+) -> Predictions:
+    """The mean prediction over the protocol's views.
+
+    batches yields names, images (B, V, 3, S, S) on the model's device, and labels (B,).
+    context is entered around the network: the precision to compute in. The mean is taken in float32.
+    """
+    names: list[str] = []
+    found: list[Tensor] = []
+    labels: list[np.ndarray] = []
+    model.eval()
+    with torch.inference_mode():
+        for batch_names, images, batch_labels in batches:
+            flat = images.flatten(0, 1)
+            with context():
+                logits = model(flat.contiguous(memory_format=torch.channels_last)).float()
+            found.append(over_views(logits.unflatten(0, images.shape[:2]), protocol.average).cpu())
+            names.extend(batch_names)
+            labels.append(batch_labels)
+    return Predictions(tuple(names), torch.cat(found).numpy(), np.concatenate(labels))

@@ -1,0 +1,1 @@
+"""Training: the loop, what varies in it, and the directory it leaves."""

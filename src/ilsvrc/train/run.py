@@ -1,0 +1,104 @@
+"""Run: the directory of one training, readable years later.
+
+spec.json            what was asked: member, recipe, seed, data; and on what: commit, versions, hardware
+log.jsonl            one object per epoch
+state.pt             everything needed to continue
+weights.safetensors  the network alone
+scores.json          one object per protocol; there only when the training is done
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ilsvrc.errors import DataError, SpecError
+from ilsvrc.train.checkpoint import write_text
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training as a directory. Creating the object touches nothing."""
+
+    directory: Path
+
+    @property
+    def state(self) -> Path:
+        """The checkpoint."""
+        return self.directory / "state.pt"
+
+    @property
+    def weights(self) -> Path:
+        """The network alone."""
+        return self.directory / "weights.safetensors"
+
+    @property
+    def scores(self) -> Path:
+        """The verdicts; there when the training is done."""
+        return self.directory / "scores.json"
+
+    def start(self, asked: dict[str, Any], circumstances: dict[str, Any]) -> None:
+        """Write spec.json, or check that it asks the same.
+
+        `asked` decides what is computed and must agree on a restart; `circumstances` (hardware, versions) may differ.
+        Raises SpecError naming the first setting that differs.
+        """
+        path = self.directory / "spec.json"
+        asked = json.loads(json.dumps(asked))
+        if not path.exists():
+            write_text(path, json.dumps({"asked": asked, "circumstances": circumstances}, indent=1) + "\n")
+            return
+        difference = first_difference(self.spec()["asked"], asked)
+        if difference:
+            name, was, now = difference
+            raise SpecError(
+                f"{self.directory} holds a training with {name} = {was}, and {now} is asked now; "
+                "choose another output folder, or delete that one to train anew"
+            )
+
+    def spec(self) -> dict[str, Any]:
+        """What spec.json says. Raises DataError when it cannot be read."""
+        return _read_object(self.directory / "spec.json")
+
+    def log(self) -> list[dict[str, Any]]:
+        """The epochs so far, oldest first; a last line that was cut short by a kill is left out."""
+        path = self.directory / "log.jsonl"
+        epochs = []
+        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+            try:
+                epochs.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+        return epochs
+
+    def write_log(self, epochs: list[dict[str, Any]]) -> None:
+        """Replace the log: a few hundred short lines at most, so it is written whole."""
+        write_text(self.directory / "log.jsonl", "".join(json.dumps(epoch) + "\n" for epoch in epochs))
+
+    def read_scores(self) -> dict[str, Any] | None:
+        """The verdicts, or None while the training is not done."""
+        return _read_object(self.scores) if self.scores.exists() else None
+
+    def write_scores(self, scores: dict[str, Any]) -> None:
+        """Write the verdicts: from now on the run counts as done."""
+        write_text(self.scores, json.dumps(scores, indent=1) + "\n")
+
+
+def first_difference(was: Any, now: Any, name: str = "") -> tuple[str, Any, Any] | None:
+    """Name and both values of the first place where two JSON values differ, or None."""
+    if isinstance(was, dict) and isinstance(now, dict):
+        for key in sorted(was.keys() | now.keys()):
+            inner = f"{name}.{key}" if name else key
+            found = first_difference(was.get(key), now.get(key), inner)
+            if found:
+                return found
+        return None
+    return None if was == now else (name, json.dumps(was), json.dumps(now))
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise DataError(f"{path} cannot be read ({error}); is {path.parent} the directory of a run?") from error
+    return value

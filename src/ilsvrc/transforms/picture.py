@@ -1,0 +1,29 @@
+"""A decoded sample: what every transform takes and returns."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """Pixels, the boxes on them, and a colour shift that is added after the mean is subtracted.
+
+    pixels is (H, W, 3) uint8, RGB. boxes is (B, 4), each row xmin, ymin, xmax, ymax, both edges inside.
+    shift is (3,) float32 on the 0-255 scale: Krizhevsky et al. 2012 add their colour noise to the
+    mean-subtracted image without clipping, which uint8 cannot hold.
+    """
+
+    pixels: np.ndarray
+    boxes: np.ndarray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    shift: np.ndarray = field(default_factory=lambda: np.zeros(3, np.float32))
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return int(self.pixels.shape[1])

@@ -114,6 +114,8 @@ def read(path: Path | str, split: str, *, boxes: bool = True) -> Folder:
         raise DataError(f"{root} has {' and '.join(present)} but no folder {split}/; put the {split} images there")
     directory = next(root / name for name in SPLITS[split] if name in folders)
     wnids = _class_names(root / "train") if "train" in present else None
+    if wnids and (root / "wnids.txt").is_file():
+        _compare(root / "train", wnids, sorted(" ".join(read_lines(root / "wnids.txt")).split()), "of wnids.txt")
     folders, images = _listing(directory)
     if split == "val" and (directory / "val_annotations.txt").exists():
         return _read_tiny_val(root, directory, wnids, boxes=boxes)
@@ -259,10 +261,10 @@ def _entries(directory: str) -> tuple[list[str], list[str], int]:
                 name = entry.name
                 if name.startswith((".", "@", "__")):  # .DS_Store, @eaDir, __MACOSX: of the file system, not of the set
                     continue
-                if os.path.splitext(name)[1].lower() in SUFFIXES:
-                    images.append(name)
-                elif entry.is_dir():
+                if entry.is_dir():
                     folders.append(name)
+                elif os.path.splitext(name)[1].lower() in SUFFIXES:
+                    images.append(name)
                 else:
                     others += 1
     except FileNotFoundError as error:

@@ -78,10 +78,10 @@ def _by_guesses(labels: np.ndarray, truth: np.ndarray, top: int) -> tuple[Table,
     errors = errors_by_guesses(labels, truth, top)
     wanted = int((truth != 0).sum())
     title = "Error of labels by number of guesses"
-    shares = tuple((f"{k}", error, round(error * wanted)) for k, error in enumerate(errors, 1))
-    rows = tuple((k, whole(count), percent(error, 2)) for k, error, count in shares)
+    shares = tuple((f"{k} guess{'es' * (k > 1)}", error, round(error * wanted)) for k, error in enumerate(errors, 1))
+    rows = tuple((guesses, whole(count), percent(error, 2)) for guesses, error, count in shares)
     caption = f"Of {whole(wanted)} labels; no image is excluded from this error."
-    return Table(title, ("guesses", "wrong", "error"), rows), Bars(title, caption, shares)
+    return Table(title, ("", "wrong", "error"), rows), Bars(title, caption, shares)
 
 
 def _pairs(labels: np.ndarray, truth: np.ndarray, name: Name) -> Table:

@@ -416,6 +416,15 @@ def test_a_disk_that_refuses_leaves_nothing_behind(tmp_path, monkeypatch, code, 
     assert not any(tmp_path.iterdir())
 
 
+def test_a_place_that_may_not_be_looked_into_is_named(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    with pytest.raises(DataError, match=r"set may not be read \(Permission denied\); name a directory"):
+        mini.build(tmp_path / "set")
+
+
 def test_a_parent_that_is_a_file_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot be written to"):

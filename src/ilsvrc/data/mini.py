@@ -25,7 +25,7 @@ from ilsvrc.errors import DataError
 VERSION = 3  # of the pictures and the layout; raised whenever either changes
 QUALITY = 88
 CROWDS = 4  # the detection variant has a quarter of the classification pictures of each split
-BYTES = 6_000  # of a picture with its box file on disk, generously
+BYTES = 12_000  # of a picture and its box file on disk, in blocks of 4 KiB
 MANIFEST = "mini.json"
 BUILDING = ".building-"
 WITHHELD = "withheld/ILSVRC2012_test_ground_truth.txt"
@@ -147,6 +147,10 @@ def _stands(directory: Path, plan: Plan) -> bool:
             return False
         manifest = json.loads((directory / MANIFEST).read_text())
         found = Plan(**manifest["plan"])
+    except PermissionError as error:
+        raise DataError(
+            f"{directory} may not be read ({error.strerror}); name a directory in a place where you may write"
+        ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{directory} exists and is not a mini set ({MANIFEST} is missing or unreadable); "
@@ -203,9 +207,9 @@ def _runs(process: int) -> bool:
 
 def _refusal(error: OSError, directory: Path, plan: Plan) -> DataError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        size = (plan.train + plan.val + plan.test) * BYTES * (1 + plan.detection / CROWDS) / 1e6
+        size = (plan.train + plan.val + plan.test) * BYTES * (1 + plan.detection / CROWDS) // 1e6 + 1
         return DataError(
-            f"the disk is full at {directory.parent}; the mini set takes about {size:,.0f} MB: "
+            f"the disk is full at {directory}; the mini set takes about {size:,.0f} MB: "
             "free that much or name a directory on another disk"
         )
     return DataError(

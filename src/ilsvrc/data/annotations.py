@@ -220,7 +220,7 @@ class _Leaves:
         self.text.clear()
         if self.open[0] != "annotation":
             raise DataError(f"{self.where} is a <{self.open[0][:40]}>, not an <annotation>")
-        if self.open[1:] == ["object"]:
+        if len(self.open) == 2 and tag == "object":
             self.objects.append({})
 
     def end(self, _: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 if TYPE_CHECKING:
-    from ilsvrc.jobs.score import Rules
+    from ilsvrc.jobs.score import Rules, Verdict
 
 app = App(name="score", help="Score a submission as the official development kits score it.")
 
@@ -76,9 +76,8 @@ def classification(
         How many guesses count.
     """
     from ilsvrc.jobs.score import score_classification
-    from ilsvrc.jobs.score_output import show
 
-    show(score_classification(predictions, truth, meta, reading.rules(kit, top)), as_json=output.json, html=output.html)
+    _show(score_classification(predictions, truth, meta, reading.rules(kit, top)), output)
 
 
 @app.command
@@ -114,10 +113,9 @@ def localization(
         How many guesses count.
     """
     from ilsvrc.jobs.score import score_localization
-    from ilsvrc.jobs.score_output import show
 
     verdict = score_localization(predictions, truth, boxes or truth, meta, exclude, reading.rules(kit, top))
-    show(verdict, as_json=output.json, html=output.html)
+    _show(verdict, output)
 
 
 @app.command
@@ -150,10 +148,9 @@ def detection(
         Whose rules: 2014 (2014 to 2017).
     """
     from ilsvrc.jobs.score import score_detection
-    from ilsvrc.jobs.score_output import show
 
     verdict = score_detection(predictions, truth, images, meta, exclude, reading.rules(kit))
-    show(verdict, as_json=output.json, html=output.html)
+    _show(verdict, output)
 
 
 @app.command
@@ -197,3 +194,21 @@ def convert(
 
     rows = convert_file(source, target, task, side(from_, meta), side(to, to_meta or meta), split)
     print(f"{target}: {rows:,} rows")
+
+
+def _show(verdict: "Verdict", output: Output) -> None:
+    """Write the page where one is wanted, and print: one object, or tables. No breakdown is counted for neither."""
+    import json
+
+    title = f"{verdict.task.capitalize()}, kit of {verdict.kit}"
+    breakdown = verdict.breakdown() if output.html or not output.json else None
+    if output.html and breakdown:
+        from ilsvrc.reports.score_page import ScorePage, write_score_page
+
+        write_score_page(ScorePage(title, verdict.predictions, verdict.scores, verdict.remarks, breakdown), output.html)
+    if output.json or not breakdown:
+        print(json.dumps(verdict.as_json()))
+    else:
+        from ilsvrc.reports.score_terminal import print_scores
+
+        print_scores(title, verdict.scores, verdict.remarks, breakdown)

@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError
 from ilsvrc import __version__
 from ilsvrc.commands import challenge, networks, score, training
 from ilsvrc.errors import IlsvrcError
+from ilsvrc.jobs.interrupt import Stopped
 
 app = App(
     name="ilsvrc",
@@ -38,6 +39,8 @@ def run(words: Sequence[str] | None = None) -> int:
         return 2
     except IlsvrcError as error:
         return _failed(str(error), 1)
+    except Stopped as stopped:
+        return _failed(str(stopped), 128 + stopped.number)
     except KeyboardInterrupt:
         return _failed("stopped; what was saved is intact, and the same command goes on from there", 130)
     except BrokenPipeError:
@@ -49,19 +52,12 @@ def run(words: Sequence[str] | None = None) -> int:
         return _failed(f"{where}{error.strerror or error}; check the path, its permissions and the room on the disk", 1)
     except MemoryError:
         return _failed("out of memory; use smaller images, a smaller width or --loaders 1", 1)
-    except Exception as error:
-        return _stopped_or_raise(error)
-    return 0
-
-
-def _stopped_or_raise(error: Exception) -> int:
-    """The exit code of a job that stopped as asked, or of memory that ran out; anything else is our fault."""
-    number = getattr(error, "number", None)
-    if type(error).__name__ == "Stopped" and isinstance(number, int):
-        return _failed(str(error), 128 + number)
-    if "out of memory" in str(error) or "can't allocate memory" in str(error):
+    except RuntimeError as error:
+        # PyTorch's way to say that memory ran out, on a GPU and on a CPU; any other is our fault.
+        if "out of memory" not in str(error) and "can't allocate memory" not in str(error):
+            raise
         return _failed("out of memory; use smaller images or a smaller width, or close other programs", 1)
-    raise error
+    return 0
 
 
 def _failed(sentence: str, code: int) -> int:

@@ -93,7 +93,7 @@ class Loader:
 
     fixed is applied once per image and its result kept in `kept` while there is room;
     drawn is applied at every visit with the generator of (seed, epoch, index).
-    shuffle=False visits in the data set's order. No image is dropped and none is repeated: the last
+    Without a seed the order is the data set's. No image is dropped and none is repeated: the last
     batch of an epoch may be smaller.
     """
 
@@ -104,15 +104,14 @@ class Loader:
         batch: int,
         fixed: Fixed,
         drawn: Drawn,
-        seed: int = 0,
-        shuffle: bool = True,
+        seed: int | None = None,
         threads: int = 2,
         kept: Kept | None = None,
     ) -> None:
         self.dataset = dataset
         self.batch = batch
-        self.seed = seed
-        self.shuffle = shuffle
+        self.shuffle = seed is not None
+        self.seed = seed or 0
         self.threads = max(1, threads)
         self._fixed, self._drawn = fixed, drawn
         self._kept = kept or Kept()

@@ -87,7 +87,7 @@ def judging_loader(dataset: Dataset, protocol: Crops, batch: int, threads: int, 
     def same(pixels: np.ndarray, rng: random.Random) -> Views:
         return Views(pixels, NO_SHIFT)
 
-    return Loader(dataset, batch=batch, fixed=look, drawn=same, shuffle=False, threads=threads, kept=kept)
+    return Loader(dataset, batch=batch, fixed=look, drawn=same, threads=threads, kept=kept)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,16 +1,14 @@
-"""`ilsvrc demo`, `race`, `report` and `mini`: the challenge re-run."""
+"""`ilsvrc demo`, `race` and `mini`: the challenge re-run."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from cyclopts import Parameter, validators
+from cyclopts import Parameter
 
-Positive = Annotated[int, Parameter(validator=validators.Number(gte=1))]
-Natural = Annotated[int, Parameter(validator=validators.Number(gte=0))]
-Flag = Annotated[bool, Parameter(negative="")]
+from ilsvrc.commands.options import Flag, Natural, Positive, Precision, Seed, Threads, Width
 
 
-def demo(*, out: Path = Path("demo"), seed: Natural = 0) -> None:
+def demo(*, out: Path = Path("demo"), seed: Seed = 0) -> None:
     """Re-run the challenge in miniature: build the mini set, race seven winners, write the report (about 10 minutes).
 
     Parameters
@@ -33,15 +31,15 @@ def race(
     *,
     data: Path,
     out: Path = Path("race"),
-    models: tuple[str, ...] = (),
+    models: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=True)] = (),
     full: Flag = False,
     epochs: Positive | None = None,
     image_size: Positive | None = None,
-    width: float | None = None,
-    seed: Natural = 0,
+    width: Width | None = None,
+    seed: Seed = 0,
     device: str = "auto",
-    precision: Literal["auto", "fp32", "bf16"] = "auto",
-    loaders: Positive | None = None,
+    precision: Precision = "auto",
+    loaders: Threads | None = None,
 ) -> None:
     """Race the winners on a data set and write the report; started again with the same words it redoes nothing.
 
@@ -52,7 +50,7 @@ def race(
     out
         Where the runs, results.json and report.html go.
     models
-        Only these networks or entries; repeat the option for several.
+        Only these networks or entries, one or several.
     full
         The papers' networks, sizes and recipes instead of miniatures: for a GPU and patience.
     epochs
@@ -88,7 +86,7 @@ def mini(
     train: Natural = 1200,
     val: Natural = 400,
     test: Natural = 400,
-    seed: Natural = 0,
+    seed: Seed = 0,
     detection: bool = True,
 ) -> None:
     """Build the embedded data set: handwritten digits over photographs, in the challenge's own layout.

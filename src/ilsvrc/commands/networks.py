@@ -1,13 +1,9 @@
 """`ilsvrc models`, `list` and `show`: what there is."""
 
-from typing import Annotated
-
-from cyclopts import Parameter
-
-JsonFlag = Annotated[bool, Parameter(negative="")]
+from ilsvrc.commands.options import Flag
 
 
-def models(name: str | None = None, /, *, json: JsonFlag = False) -> None:
+def models(name: str | None = None, /, *, json: Flag = False) -> None:
     """List the networks; with NAME, one of them layer by layer and what differs from its paper.
 
     Parameters
@@ -29,7 +25,7 @@ def models(name: str | None = None, /, *, json: JsonFlag = False) -> None:
         print_json([card]) if json else show(*model_tables.layers(card))
 
 
-def list_(*, json: JsonFlag = False) -> None:
+def list_(*, json: Flag = False) -> None:
     """List the challenge's entries that can be run.
 
     Parameters
@@ -44,7 +40,7 @@ def list_(*, json: JsonFlag = False) -> None:
     print_json(entry_tables.rows(ENTRIES)) if json else show(entry_tables.overview(ENTRIES))
 
 
-def show(entry: str, /, *, json: JsonFlag = False) -> None:
+def show(entry: str, /, *, json: Flag = False) -> None:
     """Show one entry: what they did, what they scored, what is not known.
 
     Parameters

@@ -1,12 +1,9 @@
 """`ilsvrc train` and `evaluate`: one network."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from cyclopts import Parameter, validators
-
-Positive = Annotated[int, Parameter(validator=validators.Number(gte=1))]
-Natural = Annotated[int, Parameter(validator=validators.Number(gte=0))]
+from ilsvrc.commands.options import Flag, Positive, Precision, Seed, Threads, Width
 
 
 def train(
@@ -16,14 +13,14 @@ def train(
     data: Path,
     recipe: Literal["paper", "miniature"] | None = None,
     epochs: Positive | None = None,
-    width: float | None = None,
+    width: Width | None = None,
     image_size: Positive | None = None,
-    seed: Natural = 0,
+    seed: Seed = 0,
     out: Path | None = None,
     resume: Literal["auto", "never"] = "auto",
     device: str = "auto",
-    precision: Literal["auto", "fp32", "bf16"] = "auto",
-    loaders: Positive | None = None,
+    precision: Precision = "auto",
+    loaders: Threads | None = None,
 ) -> None:
     """Train one network on a data set; started again with the same words it goes on where it stopped.
 
@@ -72,8 +69,8 @@ def evaluate(
     split: Literal["train", "val", "test"] = "val",
     protocol: Literal["center", "ten"] | None = None,
     device: str = "auto",
-    precision: Literal["auto", "fp32", "bf16"] = "auto",
-    json: Annotated[bool, Parameter(negative="")] = False,
+    precision: Precision = "auto",
+    json: Flag = False,
 ) -> None:
     """Judge a finished run on a split of a data set.
 

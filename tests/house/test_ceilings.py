@@ -19,10 +19,10 @@ DEEPER = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.TryStar, ast.Ma
 def _over(paths: Iterable[Path], measure: Callable[[Function], int], most: int) -> dict[str, int]:
     """Place and measure of every function that measures more than `most`."""
     return {
-        f"{path.relative_to(REPOSITORY)}:{node.lineno} {node.name}": measure(node)
+        f"{path.relative_to(REPOSITORY)}:{node.lineno} {node.name}": found
         for path in paths
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, Function) and measure(node) > most
+        if isinstance(node, Function) and (found := measure(node)) > most
     }
 
 

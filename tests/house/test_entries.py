@@ -1,0 +1,209 @@
+"""Every entry, recipe and miniature is consistent; adding a row adds its tests."""
+
+import json
+import re
+from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from ilsvrc.entries import ENTRIES
+from ilsvrc.entries.history import HISTORY
+from ilsvrc.entries.miniature import MINIATURES, NORMALISED, PLAIN, PROTOCOL
+from ilsvrc.entries.recipes import PAPER, miniature
+from ilsvrc.entries.titles import TITLES
+from ilsvrc.models import CARDS, MODELS, build, paper_size
+from ilsvrc.reports import entry_tables
+from ilsvrc.spec import Crops, Entry, Recipe, Schedule, Steps, as_json, from_json
+from ilsvrc.train import recipe as recipes
+from ilsvrc.train.init import INITIALISATIONS
+from ilsvrc.transforms import pipeline
+
+PAPERS: dict[str, Recipe] = {recipe.source: recipe for recipe in PAPER.values()}
+RECIPES = PAPERS | {NORMALISED.source: NORMALISED, PLAIN.source: PLAIN}
+
+
+def _printed(*parts: Any) -> str:
+    console = Console(width=200)
+    with console.capture() as capture:
+        for part in parts:
+            console.print(part, markup=False) if isinstance(part, str) else console.print(part)
+    return capture.get()
+
+
+@pytest.mark.parametrize("key", ENTRIES)
+def test_an_entry_s_key_says_team_year_and_task(key: str):
+    entry = ENTRIES[key]
+    team, year, task = re.fullmatch(r"([a-z]+)-(\d{4})-(cls|loc|det)", key).groups()
+    assert entry.key == key
+    assert (team, int(year)) == (entry.team.lower(), entry.year)
+    assert entry.task.startswith({"cls": "classification", "loc": "localization", "det": "detection"}[task])
+
+
+def test_entries_are_in_the_order_of_the_years():
+    assert [entry.year for entry in ENTRIES.values()] == sorted(entry.year for entry in ENTRIES.values())
+
+
+@pytest.mark.parametrize("key", ENTRIES)
+def test_an_entry_s_networks_exist_and_its_members_take_their_paper_s_images(key: str):
+    entry = ENTRIES[key]
+    assert entry.members
+    for member in entry.members:
+        assert member.model in MODELS
+        assert member.copies >= 1
+        assert (member.width, member.image_size) == (1.0, None), "an entry is what they did, not a miniature of it"
+        assert entry.protocol.size == paper_size(member.model)
+        assert member.recipe == PAPER[member.model]
+
+
+@pytest.mark.parametrize("key", ENTRIES)
+def test_every_published_figure_has_a_source_and_a_split(key: str):
+    entry = ENTRIES[key]
+    assert entry.source
+    assert entry.reported
+    for figure in entry.reported:
+        assert figure.metric in ("top-1 error", "top-5 error")
+        assert figure.split in ("val", "test")
+        assert re.search(r"table \d|section \d|result page of \d{4}|release|results", figure.source), figure
+        assert 0 < figure.percent < 100
+    assert len({(figure.metric, figure.split, figure.source) for figure in entry.reported}) == len(entry.reported)
+
+
+@pytest.mark.parametrize("key", ENTRIES)
+def test_an_entry_s_first_figure_is_what_the_organisers_announced(key: str):
+    entry = ENTRIES[key]
+    first = entry.reported[0]
+    assert (first.metric, first.split) == ("top-5 error", "test")
+    rows = [
+        row
+        for row in HISTORY
+        if (row.year, row.task, row.team, row.data) == (entry.year, entry.task, entry.team, "provided")
+    ]
+    assert len(rows) == 1, f"{entry.team} is not once among the published results of {entry.year}"
+    assert first.percent == pytest.approx(100 * rows[0].value, abs=0.05)
+
+
+@pytest.mark.parametrize("key", ENTRIES)
+def test_an_entry_survives_json(key: str):
+    assert from_json(json.loads(json.dumps(as_json(ENTRIES[key])))) == ENTRIES[key]
+
+
+@pytest.mark.parametrize("member", MINIATURES.values(), ids=lambda member: member.model)
+def test_a_miniature_survives_json(member: Any):
+    assert from_json(json.loads(json.dumps(as_json(member)))) == member
+
+
+def test_a_specification_of_another_version_is_refused_in_a_sentence():
+    written = as_json(ENTRIES["msra-2015-cls"])
+    with pytest.raises(ValueError, match=r"nothing is called 'Entry2'.*use the version that wrote it"):
+        from_json(written | {"is": "Entry2"})
+    with pytest.raises(ValueError, match="another version"):
+        from_json(written | {"colour": "red"})
+    with pytest.raises(ValueError, match="another version"):
+        from_json({name: value for name, value in written.items() if name != "team"})
+    with pytest.raises(ValueError, match="another version"):
+        from_json({"is": "Any"})
+
+
+@pytest.mark.parametrize("key", ENTRIES)
+def test_an_entry_prints_all_it_knows(key: str):
+    entry = ENTRIES[key]
+    words = " ".join(_printed(*entry_tables.page(entry)).split())
+    wanted = [entry.key, entry.team, str(entry.year), entry.new, entry.source, *entry.gaps]
+    wanted += [f"{figure.percent:g}" for figure in entry.reported] + [figure.source for figure in entry.reported]
+    for member in entry.members:
+        wanted += [member.model, member.recipe.source, *member.recipe.gaps, str(member.recipe.optimizer)]
+    assert [part for part in wanted if " ".join(part.split()) not in words] == []
+
+
+def test_the_list_of_entries_is_whole_at_the_width_of_a_page():
+    lines = _printed(entry_tables.overview(ENTRIES)).splitlines()
+    assert len(lines) == 1 + len(ENTRIES)
+    for line, (key, entry) in zip(lines[1:], ENTRIES.items(), strict=True):
+        assert line.startswith(key)
+        assert all(member.model in line for member in entry.members)
+        assert f"{entry.reported[0].percent:g} % top-5 error (test)" in line
+    rows = json.loads(json.dumps(entry_tables.rows(ENTRIES)))
+    assert [row["key"] for row in rows] == list(ENTRIES)
+    msra = next(row for row in rows if row["key"] == "msra-2015-cls")
+    assert msra["networks"] == {"resnet152": 2, "resnet101": 2, "resnet50": 2}
+    assert msra["reported"] == {"metric": "top-5 error", "percent": 3.57, "split": "test", "source": "table 5"}
+
+
+def test_every_network_has_a_recipe_a_title_and_a_card():
+    assert list(PAPER) == list(TITLES) == list(CARDS) == list(MODELS)
+    assert len(set(TITLES.values())) == len(TITLES)
+
+
+def test_every_entry_has_a_miniature_of_its_own_family():
+    assert list(MINIATURES) == list(ENTRIES)
+    for key, member in MINIATURES.items():
+        assert CARDS[member.model].team == CARDS[ENTRIES[key].members[0].model].team
+        assert member.recipe is miniature(member.model)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_miniature_recipe_follows_whether_a_network_normalises_its_batches(model: str):
+    import torch
+
+    with torch.device("meta"):
+        layers = [type(layer).__name__ for layer in build(model).modules()]
+    assert (miniature(model) is NORMALISED) == ("BatchNorm2d" in layers)
+
+
+@pytest.mark.parametrize("source", RECIPES)
+def test_a_recipe_is_complete(source: str):
+    recipe = RECIPES[source]
+    recipes.check(recipe)
+    assert recipe.init in INITIALISATIONS
+    assert recipe.source
+    assert recipe.gaps, "no paper says everything"
+    assert recipe.epochs > 0
+    assert recipe.batch > 0
+
+
+@pytest.mark.parametrize("source", PAPERS)
+def test_a_recipe_s_steps_fall_within_its_epochs(source: str):
+    schedule: Schedule = PAPERS[source].schedule
+    if isinstance(schedule, Steps):
+        assert list(schedule.at) == sorted(set(schedule.at))
+        assert 0 < schedule.at[0] <= schedule.at[-1] < PAPERS[source].epochs
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_recipe_ends_in_the_crop_its_network_takes(model: str):
+    size = paper_size(model)
+    pipeline.check(recipes.at_size(PAPER[model], size).augment, size)
+    for small in (64, 96, 192):
+        pipeline.check(recipes.at_size(miniature(model), small).augment, small)
+        pipeline.check(recipes.at_size(PAPER[model], small).augment, small)
+
+
+def test_miniatures_are_judged_at_the_size_they_are_trained_at():
+    assert {member.image_size for member in MINIATURES.values()} == {PROTOCOL.size}
+
+
+def test_a_recipe_of_the_paper_s_size_is_the_paper_s_recipe():
+    recipe = PAPER["resnet50"]
+    assert recipes.at_size(recipe, 224) is recipe
+    halved = recipes.at_size(recipe, 112)
+    assert str(halved.augment[:2]) == "(ShortSide(low=128, high=240), RandomCrop(size=112))"
+    assert halved.gaps[-1] == "images of 112 instead of 224 pixels"
+    assert replace(halved, augment=recipe.augment, gaps=recipe.gaps) == recipe
+
+
+def test_a_protocol_of_another_size_keeps_its_proportions():
+    protocol = Crops(layout="ten", short_sides=(256, 512), size=224)
+    assert recipes.protocol_at_size(protocol, 224) is protocol
+    assert recipes.protocol_at_size(protocol, 56) == Crops(layout="ten", short_sides=(64, 128), size=56)
+
+
+def test_specifications_are_values_that_cannot_be_changed():
+    entry = ENTRIES["supervision-2012-cls"]
+    with pytest.raises(FrozenInstanceError):
+        entry.year = 2013  # type: ignore[misc]
+    assert hash(entry) == hash(replace(entry))
+    for field in fields(Entry):
+        value = getattr(entry, field.name)
+        assert isinstance(value, str | int | tuple) or is_dataclass(value), field.name

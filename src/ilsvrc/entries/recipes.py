@@ -27,11 +27,11 @@ PAPER: dict[str, Recipe] = {
     "resnext50_32x4d": resnext_2016.RECIPE,
     "resnext101_32x4d": resnext_2016.RECIPE,
     "resnext101_64x4d": resnext_2016.RECIPE,
-    "se_resnet50": wmw_2017.RECIPE,
-    "se_resnet101": wmw_2017.RECIPE,
-    "se_resnet152": wmw_2017.RECIPE,
-    "se_resnext50_32x4d": wmw_2017.RECIPE,
-    "se_resnext101_32x4d": wmw_2017.RECIPE,
+    "se_resnet50": wmw_2017.MAIN,
+    "se_resnet101": wmw_2017.MAIN,
+    "se_resnet152": wmw_2017.MAIN,
+    "se_resnext50_32x4d": wmw_2017.MAIN,
+    "se_resnext101_32x4d": wmw_2017.MAIN,
     "senet154": wmw_2017.RECIPE,
 }
 WITHOUT_NORMALISATION = ("alexnet", "caffenet", "zfnet", "googlenet", "vgg")

@@ -62,7 +62,7 @@ def apply(step: Augmentation, picture: Picture, rng: random.Random) -> Picture:
     """One step."""
     match step:
         case ShortSide(low, high):
-            return geometry.short_side(picture, rng.randint(low, high))
+            return geometry.short_side(picture, low if low == high else rng.randint(low, high))
         case CenterSquare(size):
             return geometry.center_square(picture, size)
         case RandomCrop(size):

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ilsvrc.errors import SubmissionError
@@ -41,24 +41,31 @@ def test_any_bytes_are_read_or_noted_as_faults(data, words_as_zero, commas):
     assert len(found.counts) == data.count(b"\n") + (not data.endswith(b"\n") and bool(data))
 
 
-words = st.text("0123456789.-+eEnaif, x", max_size=8)
+words = st.text("0123456789.-+eEnaif, x", max_size=8) | st.from_regex(
+    r"-?[0-9]{1,12}(\.[0-9]{0,9})?(e-?[0-9])?", fullmatch=True
+)
 
 
-@given(st.lists(words, min_size=1, max_size=8))
-def test_what_is_a_number_does_not_depend_on_its_neighbours(some):
-    """One odd word sends a block down the careful way; the others must not change by that."""
-    together, alone = Faults("f"), Faults("f")
-    parse_block(" ".join(some).encode(), 1, together)
-    for word in some:
-        parse_block(word.encode(), 1, alone)
-    assert together.count == alone.count
+@given(st.lists(words, min_size=1, max_size=8), st.sampled_from([" ", "\n", " \n"]), st.booleans())
+@settings(max_examples=300)
+def test_the_fast_way_and_the_careful_way_read_the_same(some, separator, end):
+    text = (separator.join(some) + "\n" * end).encode()
+    fast, careful = Faults("f"), Faults("f")
+    ours = parse_block(text, 1, fast)
+    theirs = numbers._parse_carefully(text, 1, careful, words_as_zero=False, commas=False)
+    assert fast.count == careful.count
+    assert np.array_equal(ours.values, theirs.values, equal_nan=True)
+    assert np.array_equal(ours.counts, theirs.counts)
 
 
-@pytest.mark.parametrize("word", ["1-2", "1.2.3", "--1", "-", ".", "1e", "e5", "0x10", "1_000", "١", "1,2", "+-1"])
-def test_these_are_no_numbers(word):
-    faults = Faults("f")
-    parse_block(f"1 {word} 2".encode(), 1, faults)
-    assert faults.count == 1
+@pytest.mark.parametrize(
+    "word", ["1-2", "1.2.3", "--1", "-", ".", "-.", "+", "1e", "e5", "0x10", "1_000", "١", "1,2", "+-1"]
+)
+def test_these_are_no_numbers_wherever_they_stand(word):
+    for text in (f"1 {word} 2", f"{word} 1.5", f"1\n{word}", f"1e5 {word}", f"{word} 0.12345678901234567", word):
+        faults = Faults("f")
+        parse_block(text.encode(), 1, faults)
+        assert faults.count == 1, text
 
 
 @pytest.mark.parametrize("text", ["1,,2", ",1", "1,", "1, \n2", "1\n,2"])

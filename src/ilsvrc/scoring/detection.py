@@ -30,7 +30,7 @@ class ClassVerdict:
     objects: int  # to be found, those of excluded pairs left out
     order: np.ndarray  # (D,) int: rows of the submission
     outcome: np.ndarray  # (D,) int8: TRUE, FALSE or IGNORED
-    taken: np.ndarray  # (D,) int: row of the object found, -1 for none
+    taken: np.ndarray  # (T,) int: the object of each true detection, a row of the ground truth
 
     @property
     def recall(self) -> np.ndarray:
@@ -141,7 +141,10 @@ def check_images(detections: Detections, indices: np.ndarray, where: Path | str 
     if not len(detections):
         raise SubmissionError(f"{where} has no detection; a line per box is wanted")
     faults = Faults(where)
-    strange = ~np.isin(detections.image, indices) | (detections.image < 1)
+    strange = np.empty(len(detections), dtype=bool)
+    for start in range(0, len(detections), 1 << 20):  # in parts: of all at once numpy makes copies of eight bytes
+        part = detections.image[start : start + (1 << 20)]
+        strange[start : start + (1 << 20)] = ~np.isin(part, indices) | (part < 1)
     faults.add_where(strange, lambda row: row + 1, lambda row: f"image {detections.image[row]}")
     faults.stop("the list of images has no such index; leave these lines out or give the list they were made for")
 
@@ -187,15 +190,13 @@ def _verdict(
     outcome = np.full(len(rows), FALSE, dtype=np.int8)
     if ignored:
         outcome[np.isin(image, list(ignored))] = IGNORED
-    taken = np.full(len(rows), -1, dtype=np.int32)
     own = things.of(label)
     rank, thing = candidates(image, things.image[own], outcome != IGNORED)
     over = pair_overlap(detections.box[rows[rank]], things.box[own][thing])
     enough = over >= things.least[own][thing]
-    for first, second in _match(rank[enough], thing[enough], over[enough]):
-        outcome[first] = TRUE
-        taken[first] = things.place[own][second]
-    return ClassVerdict(label, sought, rows, outcome, taken)
+    pairs = np.array(list(_match(rank[enough], thing[enough], over[enough])), dtype=np.intp).reshape(-1, 2)
+    outcome[pairs[:, 0]] = TRUE
+    return ClassVerdict(label, sought, rows, outcome, things.place[own][pairs[:, 1]])
 
 
 def candidates(image: np.ndarray, where: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -52,7 +52,8 @@ def _size_score(name: str, area: np.ndarray, found: Detection, detections: Detec
         own = detections.box[one.order]
         extent = (own[:, 2] - own[:, 0] + 1) * (own[:, 3] - own[:, 1] + 1)
         true = one.outcome == TRUE
-        mine = np.where(true, inside[one.taken], (extent >= low) & (extent < high))
+        mine = (extent >= low) & (extent < high)
+        mine[true] = inside[one.taken]
         kept = (one.outcome != IGNORED) & mine
         true = true[kept]
         sought_in_all += sought

@@ -112,7 +112,7 @@ class _Columns:
     def append(self, table: np.ndarray) -> None:
         end = self.count + len(table)
         if end > len(self.image):
-            self._resize(max(end, len(self.image) * 5 // 4))
+            self._resize(max(end, len(self.image) * 17 // 16))  # numpy fills what it adds, so it must not add much
         rows = slice(self.count, end)
         self.image[rows] = _whole(table[:, 0])
         self.label[rows] = _whole(table[:, 1])

@@ -19,13 +19,15 @@ import numpy as np
 from ilsvrc.errors import IlsvrcError, SubmissionError
 from ilsvrc.scoring.faults import Faults, short
 
-BLOCK = 1 << 22  # bytes read at a time
+BLOCK = 1 << 21  # bytes read at a time
 LONGEST = 1 << 26  # bytes of the longest line that is read
 LARGEST = 200_000_000  # numbers in the largest table
-NUMBER = re.compile(rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,5})?|nan|inf(?:inity)?)", re.IGNORECASE)
+NUMBER = re.compile(rb"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|nan|inf(?:inity)?)", re.IGNORECASE)
 _MARK = b"\xef\xbb\xbf"  # of byte order, before UTF-8 as Windows writes it
 _EMPTY_FIELD = re.compile(rb",[ \t\r]*(?:,|\n|\Z)|(?:\A|\n)[ \t\r]*,")
 _PLAIN = b"0123456789.- \t\r\n"
+_EXPONENT = b"eE+"
+_SHORT = 16  # letters of the longest word that is read as a whole number over a power of ten
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,18 +129,19 @@ def parse_block(
 def _parse_plain(text: bytes) -> Rows | None:
     """The rows when every word is a number; None when anything needs a closer look."""
     other = text.translate(None, _PLAIN)
-    if other.strip(b"eE+"):
+    if other.strip(_EXPONENT):
         return None
     letters = np.frombuffer(text, dtype=np.uint8)
-    blank = np.empty(len(letters) + 2, dtype=bool)
-    blank[0] = blank[-1] = True
+    blank = np.ones(len(letters) + 2, dtype=bool)
     np.less_equal(letters, 32, out=blank[1:-1])
     edges = np.flatnonzero(blank[1:] != blank[:-1])
     starts, ends = edges[0::2], edges[1::2]
-    values = None if other else _whole_parts(text, letters, starts, ends)
+    odd = ends - starts > _SHORT
+    if other:
+        marked = np.flatnonzero((letters == 101) | (letters == 69) | (letters == 43))
+        odd[np.searchsorted(starts, marked, side="right") - 1] = True
+    values = _values(text, starts, ends, odd)
     if values is None:
-        values = _fromstring(text, np.float64)
-    if values is None or len(values) != len(starts):
         return None
     lines = np.flatnonzero(letters == 10)
     upto = np.searchsorted(starts, lines)
@@ -146,10 +149,30 @@ def _parse_plain(text: bytes) -> Rows | None:
     return Rows(values, np.diff(upto, prepend=0))
 
 
-def _whole_parts(text: bytes, letters: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray | None:
-    """The numbers as mantissa over a power of ten, exactly rounded; None where that is not possible."""
-    if (ends - starts).max(initial=0) > 17:
-        return None  # a mantissa may be over 2**53
+def _values(text: bytes, starts: np.ndarray, ends: np.ndarray, odd: np.ndarray) -> np.ndarray | None:
+    """The number of each word, from `starts` to `ends`; words that are long or have an exponent are `odd`."""
+    if not odd.any():
+        return _whole_parts(text, starts, ends)
+    letters = np.frombuffer(text + b" ", dtype=np.uint8)
+    steps = np.zeros(len(letters) + 1, dtype=np.int8)
+    steps[starts[odd]] += 1
+    steps[ends[odd] + 1] -= 1  # after the blank, where the next word may start
+    inside = np.cumsum(steps[:-1], dtype=np.int8).astype(bool)
+    plain = _whole_parts(np.where(inside, np.uint8(32), letters).tobytes(), starts[~odd], ends[~odd])
+    others = _fromstring(letters[inside].tobytes(), np.float64)
+    if plain is None or others is None or len(others) != odd.sum():
+        return None
+    values = np.empty(len(starts))
+    values[~odd], values[odd] = plain, others
+    return values
+
+
+def _whole_parts(text: bytes, starts: np.ndarray, ends: np.ndarray) -> np.ndarray | None:
+    """The numbers as mantissa over a power of ten, exactly rounded; None where a word is no number.
+
+    With a point a word of 16 letters has at most 15 digits, and its mantissa is below 2**53.
+    """
+    letters = np.frombuffer(text, dtype=np.uint8)
     signs = np.flatnonzero(letters == 45)
     if len(signs) and not np.array_equal(starts[np.searchsorted(starts, signs, side="right") - 1], signs):
         return None
@@ -160,20 +183,24 @@ def _whole_parts(text: bytes, letters: np.ndarray, starts: np.ndarray, ends: np.
     values = mantissas.astype(np.float64)
     if len(points):
         owner = np.searchsorted(starts, points, side="right") - 1
-        if (owner[1:] == owner[:-1]).any() or np.abs(mantissas).max() >= 2**53:
+        if (owner[1:] == owner[:-1]).any():
             return None
         values[owner] /= _POWERS[ends[owner] - points - 1]
     return values
 
 
-_POWERS = 10.0 ** np.arange(23)
+_POWERS = 10.0 ** np.arange(_SHORT)
 
 
 def _fromstring(text: bytes, kind: type) -> np.ndarray | None:
+    """The numbers of a text of words and blanks; None where a word is none.
+
+    A 1 is put behind and taken off again: numpy reads a last word without a digit as 0, but no other.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("error", DeprecationWarning)  # numpy's way to say that it stopped before the end
         try:
-            return np.fromstring(text, dtype=kind, sep=" ")
+            return np.fromstring(text + b" 1", dtype=kind, sep=" ")[:-1]
         except (DeprecationWarning, ValueError):
             return None
 

@@ -209,7 +209,7 @@ def _parse_carefully(block: bytes, first_line: int, faults: Faults, words_as_zer
     values: list[float] = []
     counts: list[int] = []
     lines = block.split(b"\n")
-    for number, line in enumerate(lines[:-1] if block.endswith(b"\n") else lines, first_line):
+    for number, line in enumerate(lines if lines[-1] else lines[:-1], first_line):
         if commas and _EMPTY_FIELD.search(line):
             faults.add(number, "nothing between two commas")
         words = (line.replace(b",", b" ") if commas else line).split()

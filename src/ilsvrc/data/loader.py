@@ -59,6 +59,9 @@ def decode(sample: Sample) -> np.ndarray:
             pass  # CMYK, truncated or odd: Pillow decides
     try:
         with Image.open(io.BytesIO(sample.jpeg)) as image:
+            if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip at 255
+                grey = (np.asarray(image, np.int32) >> 8).clip(0, 255).astype(np.uint8)
+                return np.repeat(grey[..., None], 3, axis=2)
             return np.asarray(image.convert("RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         size = len(sample.jpeg)

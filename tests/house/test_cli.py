@@ -16,6 +16,7 @@ OPTIONS: dict[str, set[str]] = {
         *{"--device", "--precision", "--loaders"},
     },
     "mini": {"DIRECTORY", "--train", "--val", "--test", "--seed", "--detection", "--no-detection"},
+    "index": {"ARCHIVE", "--json"},
     "models": {"NAME", "--json"},
     "list": {"--json"},
     "show": {"ENTRY", "--json"},

@@ -43,7 +43,10 @@ class Exponential:
 
 @dataclass(frozen=True, kw_only=True)
 class Cosine:
-    """Half a cosine from the initial rate to zero, after a linear `warmup` (epochs). Of no winner: for miniatures."""
+    """Half a cosine from the initial rate to zero, after `warmup` epochs that rise to it in a line from a hundredth.
+
+    Of no winner: for miniatures.
+    """
 
     warmup: float = 0.0
 

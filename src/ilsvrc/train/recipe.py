@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from ilsvrc.errors import SpecError
-from ilsvrc.spec import AreaCrop, Augmentation, CenterSquare, Crops, RandomCrop, Recipe, ShortSide, TenCrop
+from ilsvrc.spec import AreaCrop, Augmentation, CenterSquare, Cosine, Crops, RandomCrop, Recipe, ShortSide, TenCrop
 
 
 def at_size(recipe: Recipe, size: int) -> Recipe:
@@ -30,6 +30,15 @@ def check(recipe: Recipe) -> None:
         raise SpecError(f"a recipe has {recipe.epochs} epochs of batches of {recipe.batch}; both must be at least 1")
     if recipe.optimizer.lr <= 0:
         raise SpecError(f"a recipe has a learning rate of {recipe.optimizer.lr}; it must be above 0")
+    if recipe.optimizer.nesterov and recipe.optimizer.rate_inside:
+        raise SpecError(
+            "a recipe asks for Nesterov momentum with the rate inside the velocity, which is not defined here; "
+            "give its SGD rate_inside=False"
+        )
+    if isinstance(recipe.schedule, Cosine) and recipe.schedule.warmup >= recipe.epochs:
+        raise SpecError(
+            f"a recipe warms up for {recipe.schedule.warmup:g} of {recipe.epochs:g} epochs; leave some to train in"
+        )
 
 
 def _scaled(step: Augmentation, scale: float) -> Augmentation:

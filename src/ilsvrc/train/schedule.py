@@ -24,7 +24,7 @@ def rate(recipe: Recipe, epochs: float | None = None) -> Callable[[float], float
                 return lr * factor ** math.floor(t / every + 1e-9)
             case Cosine(warmup=warmup):
                 if t < warmup:
-                    return lr * (t + 1e-2 * warmup) / warmup
+                    return lr * (0.01 + 0.99 * t / warmup)
                 return lr * 0.5 * (1 + math.cos(math.pi * (t - warmup) / (full - warmup)))
 
     return at

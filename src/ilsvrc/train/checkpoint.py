@@ -32,7 +32,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         temporary.replace(path)
     except (OSError, SafetensorError, RuntimeError) as error:
         # torch and safetensors wrap a full disk in their own exceptions; the sentence is the same.
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        reason = getattr(error, "strerror", None) or _first_line(error)
         raise DataError(
             f"{path} could not be written ({reason}); what was saved before is intact: "
             "make room or choose another folder, and run the same command again"
@@ -58,8 +58,7 @@ def load_state(path: Path) -> dict[str, Any]:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds on damaged files
         raise WeightsError(
-            f"{path} is not a checkpoint that can be read ({str(error).splitlines()[0][:120]}); "
-            "delete it to start this training anew"
+            f"{path} is not a checkpoint that can be read ({_first_line(error)}); delete it to start this training anew"
         ) from error
     return state
 
@@ -103,3 +102,8 @@ def load_weights(path: Path, model: nn.Module) -> None:
             f"{path} holds {extra[0]}, which the network lacks; these are the weights of another network"
         )
     model.load_state_dict(found)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).splitlines()
+    return lines[0][:120] if lines else type(error).__name__

@@ -4,6 +4,7 @@ What varies comes in as a function: auxiliary heads and half precision are a `lo
 `rate`, logging, evaluation and saving are `after_epoch`, being interrupted is `pause`.
 """
 
+import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -94,8 +95,10 @@ class Course:
     before_update: Callable[[nn.Module], None] = lambda model: None  # clip gradients here
 
     def draw(self, epoch: int, step: int) -> int:
-        """The seed of one step's random draws, a function of (seed, epoch, step) alone."""
-        return ((self.seed & 0xFFFF) << 47) + (epoch << 28) + step
+        """The seed of one step's random draws, a function of (seed, epoch, step) alone, in [0, 2**32)."""
+        # PyTorch's generator on the CPU heeds the lowest 32 bits of a seed and no others: mix all three into them.
+        words = f"{self.seed} {epoch} {step}".encode()
+        return int.from_bytes(hashlib.blake2b(words, digest_size=4).digest(), "little")
 
     def advice(self, epoch: int) -> str:
         """What a diverged training leaves behind."""

@@ -57,14 +57,14 @@ class Run:
             )
 
     def spec(self) -> dict[str, Any]:
-        """What spec.json says. Raises DataError when it cannot be read."""
-        return _read_object(self.directory / "spec.json")
+        """What spec.json says, with at least "asked". Raises DataError when it cannot be read."""
+        return _read_object(self.directory / "spec.json", "asked", dict)
 
     def log(self) -> list[dict[str, Any]]:
         """The epochs so far, oldest first; a last line that was cut short by a kill is left out."""
         path = self.directory / "log.jsonl"
         epochs = []
-        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
             try:
                 epochs.append(json.loads(line))
             except json.JSONDecodeError:
@@ -77,7 +77,7 @@ class Run:
 
     def read_scores(self) -> dict[str, Any] | None:
         """The verdicts, or None while the training is not done."""
-        return _read_object(self.scores) if self.scores.exists() else None
+        return _read_object(self.scores, "scores", list) if self.scores.exists() else None
 
     def write_scores(self, scores: dict[str, Any]) -> None:
         """Write the verdicts: from now on the run counts as done."""
@@ -96,9 +96,12 @@ def first_difference(was: Any, now: Any, name: str = "") -> tuple[str, Any, Any]
     return None if was == now else (name, json.dumps(was), json.dumps(now))
 
 
-def _read_object(path: Path) -> dict[str, Any]:
+def _read_object(path: Path, key: str, kind: type) -> dict[str, Any]:
+    """A JSON object with a value of that kind under that key."""
     try:
         value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
+        if not (isinstance(value, dict) and isinstance(value.get(key), kind)):
+            raise ValueError(f"it has no {key!r}")
+    except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read ({error}); is {path.parent} the directory of a run?") from error
     return value

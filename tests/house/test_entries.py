@@ -143,6 +143,15 @@ def test_every_entry_has_a_miniature_of_its_own_family():
         assert member.recipe is miniature(member.model)
 
 
+@pytest.mark.parametrize("key", MINIATURES)
+def test_a_miniature_can_be_built_at_its_size(key: str):
+    import torch
+
+    member = MINIATURES[key]
+    with torch.device("meta"):
+        build(member.model, 20, member.image_size, member.width)
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_the_miniature_recipe_follows_whether_a_network_normalises_its_batches(model: str):
     import torch

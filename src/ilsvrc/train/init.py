@@ -138,11 +138,12 @@ def _weighted(model: nn.Module) -> list[tuple[str, nn.Conv2d | nn.Linear]]:
 
 
 def _classifiers(model: nn.Module) -> set[str]:
-    """The layers whose outputs are logits: linear layers as wide as the widest common last one."""
-    linear = [(name, layer) for name, layer in model.named_modules() if isinstance(layer, nn.Linear)]
-    classes = linear[-1][1].out_features
-    side = {name for name, layer in linear if name.startswith("side") and layer.out_features == classes}
-    return side | {linear[-1][0]}
+    """The layers whose outputs are logits: the last linear layer of the trunk and of each side head."""
+    last: dict[str, str] = {}
+    for name, layer in model.named_modules():
+        if isinstance(layer, nn.Linear):
+            last[name.split(".")[0] if name.startswith("side") else ""] = name
+    return set(last.values())
 
 
 def _fans(layer: nn.Conv2d | nn.Linear) -> tuple[int, int]:

@@ -18,6 +18,7 @@ PUBLIC: dict[str, set[str]] = {
     "ilsvrc": {"ENTRIES", "Entry", "__version__"},
     "ilsvrc.data": {"Split", "credits", "description", "fingerprint", "name", "open"},
     "ilsvrc.models": {"CARDS", "MODELS", "build", "paper_size"},
+    "ilsvrc.weights": {"Weights", "caffe", "load", "read_record", "save"},
     "ilsvrc.scoring": {
         *{"ClassVerdict", "Detection", "Detections", "Guesses", "Localization", "NUMBERINGS", "Numbering", "Objects"},
         *{"Score", "Solution", "average_precision", "clsloc_flat_error", "cost_matrix", "detect", "flat_error"},

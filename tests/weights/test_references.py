@@ -1,5 +1,6 @@
-"""The 18 seeded references: every layer's output through our evaluator of Caffe's definitions."""
+"""The 18 seeded references: every layer's output through our evaluator, and the logits of our own networks."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,30 @@ import torch
 from files import Reference, needs_originals, references
 from torch import Tensor
 
-from ilsvrc.weights import caffe
+from ilsvrc import weights
 
 pytestmark = [pytest.mark.slow, needs_originals]
 TOLERANCE = 2e-5  # of the layer's largest value: oracle/ORACLE.md
+OURS = {  # reference: our network, and the layer of its logits
+    "bvlc_alexnet_deploy": ("alexnet_caffe", "fc8"),
+    "bvlc_googlenet_deploy": ("googlenet", "loss3/classifier"),
+    "VGG_ILSVRC_16_layers_deploy_v1": ("vgg16", "fc8"),
+    "ResNet-50-deploy": ("resnet50", "fc1000"),
+    "soeaver_resnext50-32x4d": ("resnext50_32x4d", "classifier"),
+    "SE-ResNet-50": ("se_resnet50", "classifier"),
+    "SE-ResNeXt-50": ("se_resnext50_32x4d", "classifier"),
+}
+
+
+@pytest.fixture(scope="module", params=references())
+def seeded(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Reference, Path]]:
+    """A reference and its weight file, which is gone before the next is written."""
+    reference = Reference(request.param)
+    path = reference.write(tmp_path_factory.mktemp("seeded") / "seeded.caffemodel")
+    yield reference, path
+    path.unlink()
 
 
 def worst(reference: Reference, layer: str, output: Tensor) -> float:
@@ -29,15 +50,29 @@ def worst(reference: Reference, layer: str, output: Tensor) -> float:
     return max(differences) / largest
 
 
-@pytest.mark.parametrize("name", references())
-def test_every_output_of_every_layer_agrees_with_the_reference(name: str, tmp_path: Path) -> None:
-    reference = Reference(name)
-    network = caffe.network(reference.prototxt, reference.write(tmp_path / "seeded.caffemodel"))
+def test_every_output_of_every_layer_agrees_with_the_reference(seeded: tuple[Reference, Path]) -> None:
+    reference, path = seeded
+    network = weights.caffe.network(reference.prototxt, path)
     met = {}
     with torch.inference_mode():
         for layer, output in network.walk(*(torch.from_numpy(blob) for blob in reference.inputs())):
             if layer in reference.spec["stats_layers"]:
                 met[layer] = worst(reference, layer, output)
-    (tmp_path / "seeded.caffemodel").unlink()
     assert set(met) == set(reference.spec["stats_layers"])
     assert max(met.values()) < TOLERANCE, max(met, key=met.__getitem__)
+
+
+def test_our_network_with_the_original_s_weights_agrees_with_the_reference(seeded: tuple[Reference, Path]) -> None:
+    reference, path = seeded
+    if reference.name not in OURS:
+        return  # a network that is not in our table
+    model, layer = OURS[reference.name]
+    network, record = weights.load(model, path)
+    with torch.inference_mode():
+        logits = network(torch.from_numpy(reference.inputs()[0]))
+    wanted = reference.full(layer).ravel()
+    assert np.abs(logits.numpy().ravel() - wanted).max() < TOLERANCE * np.abs(wanted).max()
+    assert record.model == model
+    assert record.order == ("devkit" if model.startswith("se") else "wnid")
+    assert ("bias of conv1" in record.note) == (model == "resnet50")
+    assert ("without side heads" in record.note) == (model == "googlenet")

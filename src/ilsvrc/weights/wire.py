@@ -100,6 +100,15 @@ def read(path: Path) -> tuple[Stored, ...]:
     return tuple(layers)
 
 
+def net_name(path: Path) -> str:
+    """What the network of a weight file is called there; '' where the file does not say."""
+    file = _File(path)
+    for entry in file.fields(0, len(file.data), "the network"):
+        if entry.number == 1 and entry.wire == BYTES:
+            return file.text(entry)
+    return ""
+
+
 def read_blob(path: Path) -> np.ndarray:
     """The one blob of a mean file (`.binaryproto`), for example (1, 3, 256, 256), in BGR. Raises as `read` does."""
     file = _File(path)

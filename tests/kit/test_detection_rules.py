@@ -185,7 +185,8 @@ def test_an_ignored_detection_repeats_the_point_before_it():
 
 def test_a_pair_listed_twice_acts_once():
     objects = things([(1, BOX)], [(1, BOX)])
-    assert verdict(found((2, 1, 0.8, BOX)), objects, pairs=[(1, 1), (1, 1)]).ap.tolist() == [1]
+    one = verdict(found((2, 1, 0.8, BOX)), objects, pairs=[(1, 1), (1, 1)])
+    assert (one.ap.tolist(), one.excluded) == ([1], 1)
 
 
 def test_a_class_whose_objects_are_all_excluded_is_nan_when_detected():

@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -101,9 +102,10 @@ def in_memory(truth: Truth, detections: Detections, repeat: int) -> list[Run]:
     objects = Objects(truth.images, truth.image - 1, truth.label, truth.box)
     indices = np.arange(1, truth.images + 1)
     runs = [timed("detection in memory: ilsvrc", lambda: detect(detections, objects, indices), repeat)]
-    with contextlib.suppress(ImportError):
-        runs.append(timed("detection in memory: pycocotools, IoU 0.5", lambda: coco(truth, detections, True), 1))
-        runs.append(timed("detection in memory: pycocotools, as it comes", lambda: coco(truth, detections, False), 1))
+    for what, lean in (("IoU 0.5 alone", True), ("as it comes", False)):
+        known, found = coco_form(truth, detections)  # made anew, for pycocotools writes into it; outside of the time
+        with contextlib.suppress(ImportError):
+            runs.append(timed(f"detection in memory: pycocotools, {what}", partial(coco, known, found, lean), 1))
     return runs
 
 
@@ -117,7 +119,7 @@ def timed(what: str, call: Callable[[], Any], repeat: int) -> Run:
     return Run(what, statistics.median(seconds), repeat)
 
 
-def coco(truth: Truth, detections: Detections, lean: bool) -> None:
+def coco(truth: dict[str, Any], found: list[dict[str, Any]], lean: bool) -> None:
     """pycocotools on the same boxes; lean asks it for one threshold and one range of sizes, as the challenge does.
 
     Raises ImportError where it is not installed.
@@ -125,15 +127,8 @@ def coco(truth: Truth, detections: Detections, lean: bool) -> None:
     peer = import_module("pycocotools.coco"), import_module("pycocotools.cocoeval")
     with contextlib.redirect_stdout(io.StringIO()):
         known = peer[0].COCO()
-        known.dataset = {
-            "images": [{"id": number} for number in range(1, truth.images + 1)],
-            "categories": [{"id": label} for label in range(1, scoring_files.DETECTED_CLASSES + 1)],
-            "annotations": _annotations(truth.image, truth.label, truth.box),
-        }
+        known.dataset = truth
         known.createIndex()
-        found = _annotations(detections.image, detections.label, detections.box)
-        for one, confidence in zip(found, detections.confidence.tolist(), strict=True):
-            one["score"] = confidence
         evaluation = peer[1].COCOeval(known, known.loadRes(found), "bbox")
         if lean:
             evaluation.params.iouThrs = np.array([0.5])
@@ -141,6 +136,19 @@ def coco(truth: Truth, detections: Detections, lean: bool) -> None:
             evaluation.params.maxDets = [100]
         evaluation.evaluate()
         evaluation.accumulate()
+
+
+def coco_form(truth: Truth, detections: Detections) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Truth and detections as pycocotools wants them."""
+    known = {
+        "images": [{"id": number} for number in range(1, truth.images + 1)],
+        "categories": [{"id": label} for label in range(1, scoring_files.DETECTED_CLASSES + 1)],
+        "annotations": _annotations(truth.image, truth.label, truth.box),
+    }
+    found = _annotations(detections.image, detections.label, detections.box)
+    for one, confidence in zip(found, detections.confidence.tolist(), strict=True):
+        one["score"] = confidence
+    return known, found
 
 
 def _annotations(image: np.ndarray, label: np.ndarray, box: np.ndarray) -> list[dict[str, Any]]:

@@ -12,10 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
+from ilsvrc.data.matlab import Value, read_records
+from ilsvrc.data.tree import Place
 from ilsvrc.errors import DataError
 
 SHOWN = 10  # faults of a file that are printed; the rest is counted
@@ -69,16 +71,17 @@ class Synsets:
         return self.records[ilsvrc_id - 1].words.split(",")[0].strip()
 
 
-def read_synsets(path: Path | str) -> Synsets:
+def read_synsets(path: Place | str) -> Synsets:
     """Read a kit's `meta.mat` (Matlab 5): classification, localization or detection, of any year.
 
     The classes are the longest run of records from the first in which none is an ancestor of another: 1,000 in the
     classification kits, 200 in the detection kits, and whatever a kit of one's own has.
     Raises DataError when the file is missing, is no Matlab 5 file, or its table contradicts itself.
     """
-    table = _load_table(Path(path))
-    fields = table.dtype.names or ()
-    records = tuple(_synset(row, fields, place, path) for place, row in enumerate(table, 1))
+    table = read_records(path, "synsets")
+    if not table:
+        raise DataError(f"the table 'synsets' of {path} has no record; the kit's meta.mat is wanted")
+    records = tuple(_synset(row, place, path) for place, row in enumerate(table, 1))
     first: dict[str, int] = {}
     faults = []
     for record in records:
@@ -90,51 +93,46 @@ def read_synsets(path: Path | str) -> Synsets:
     return Synsets(records, _leading_classes([record.children for record in records], path))
 
 
-def _load_table(path: Path) -> np.ndarray:
-    from scipy.io import loadmat  # a fifth of a second that only readers of meta.mat pay
-
-    try:
-        with path.open("rb") as file:
-            head = file.read(10)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}); give the path of the kit's meta.mat") from error
-    if head != b"MATLAB 5.0":
-        raise DataError(f"{path} is not a Matlab 5 file; the kit's meta.mat is wanted")
-    try:
-        table = np.atleast_1d(loadmat(path, squeeze_me=True, variable_names=["synsets"])["synsets"])
-    except Exception as error:  # scipy raises almost anything on damaged bytes
-        raise DataError(
-            f"{path} holds no readable table named 'synsets' ({error}); get the kit's file again"
-        ) from error
-    if table.dtype.names is None or "WNID" not in table.dtype.names or table.ndim != 1 or not len(table):
-        raise DataError(f"the table 'synsets' of {path} has no field WNID; the kit's meta.mat is wanted")
-    return table
-
-
-def _synset(row: np.void, fields: tuple[str, ...], place: int, path: Path | str) -> Synset:
-    number = next((field for field in fields if field.endswith("_ID")), None)
-    try:
-        ilsvrc_id = int(row[number]) if number else place
-        wnid = _text(row["WNID"])
-        children = tuple(int(child) for child in np.atleast_1d(row["children"])) if "children" in fields else ()
-        height = int(row["wordnet_height"]) if "wordnet_height" in fields else None
-        train_images = int(row["num_train_images"]) if "num_train_images" in fields else 0
-        words = _text(row["words" if "words" in fields else "name"])
-        gloss = _text(row["gloss" if "gloss" in fields else "description"])
-    except (TypeError, ValueError, OverflowError) as error:
-        raise DataError(f"record {place} of {path} cannot be read ({error}); get the kit's file again") from error
-    if ilsvrc_id != place or not WNID.fullmatch(wnid):
+def _synset(row: dict[str, Value], place: int, path: Place | str) -> Synset:
+    number = next((field for field in row if field.endswith("_ID")), "")
+    height = _number(row, "wordnet_height", place, path)
+    ilsvrc_id = _number(row, number, place, path)
+    wnid = _text(row.get("WNID"))
+    if ilsvrc_id not in (None, place) or not WNID.fullmatch(wnid):
         raise DataError(f"record {place} of {path} has the id {ilsvrc_id} and the WNID {wnid!r}; the id is the place")
-    return Synset(ilsvrc_id, wnid, words, gloss, children, height, train_images)
+    return Synset(
+        place,
+        wnid,
+        _text(row.get("words", row.get("name"))),
+        _text(row.get("gloss", row.get("description"))),
+        tuple(_whole(child, "children", place, path) for child in row.get("children", ())),
+        height,
+        _number(row, "num_train_images", place, path) or 0,
+    )
 
 
-def _text(value: Any) -> str:
-    """A string field; the kits store an empty one as an empty array."""
-    flat = np.atleast_1d(value)
-    return str(flat[0]) if flat.size else ""
+def _text(value: Value | None) -> str:
+    """A text field; the kits store an empty one as an empty array."""
+    return value if isinstance(value, str) else ""
 
 
-def _leading_classes(children: Sequence[tuple[int, ...]], path: Path | str) -> int:
+def _number(row: dict[str, Value], field: str, place: int, path: Place | str) -> int | None:
+    """The one whole number of a field; None where there is no such field."""
+    if field not in row:
+        return None
+    value = row[field]
+    if isinstance(value, str) or len(value) != 1:
+        raise DataError(f"record {place} of {path} has {repr(value)[:60]} where one number belongs ({field})")
+    return _whole(value[0], field, place, path)
+
+
+def _whole(number: float | str, field: str, place: int, path: Place | str) -> int:
+    if isinstance(number, str) or not 0 <= number < 2**31 or number != int(number):
+        raise DataError(f"record {place} of {path} has {number!r} where a whole number belongs ({field})")
+    return int(number)
+
+
+def _leading_classes(children: Sequence[tuple[int, ...]], path: Place | str) -> int:
     below = descendants(children)
     if any(place in below[place - 1] for place in range(1, len(children) + 1)):
         raise DataError(f"a record of {path} is its own ancestor; get the kit's file again")
@@ -174,14 +172,14 @@ class ImageList:
         return len(self.names)
 
 
-def read_ground_truth(path: Path | str) -> np.ndarray:
+def read_ground_truth(path: Place | str) -> np.ndarray:
     """Read the labels of the validation images: line i holds the ILSVRC ids of image i.
 
     Returns (N, M) int64; M is 1 in the kits from 2011 on. Shorter lines are filled with 0, which is no label, and
     blank lines are no images: both as the kit reads them. 490.0 and 4.9e+02 are 490. Plain or gzipped text.
     Raises DataError when the file is missing, truncated or empty, or holds anything but whole numbers from 0.
     """
-    table = _whole_numbers(Path(path))
+    table = _whole_numbers(Path(path) if isinstance(path, str) else path)
     if not table.size:
         raise DataError(f"{path} is empty; one line of ILSVRC ids per image is wanted")
     return table
@@ -243,7 +241,7 @@ def read_image_list(path: Path | str) -> ImageList:
 T = TypeVar("T")
 
 
-def _read_lines(path: Path, parse: Callable[[list[str]], T | None], wanted: str) -> list[T]:
+def _read_lines(path: Place, parse: Callable[[list[str]], T | None], wanted: str) -> list[T]:
     """What `parse` makes of the words of each line that is not blank; None is a fault."""
     read, faults = [], []
     for number, line in enumerate(read_text(path).split("\n"), 1):
@@ -259,7 +257,7 @@ def _read_lines(path: Path, parse: Callable[[list[str]], T | None], wanted: str)
     return read
 
 
-def _whole_numbers(path: Path) -> np.ndarray:
+def _whole_numbers(path: Place) -> np.ndarray:
     """The numbers of a text file, (L, W) int64: one row per line that is not blank, filled with 0 on the right."""
     text = read_text(path)
     if re.fullmatch(r"(?:[0-9]{1,9}\r?\n)*(?:[0-9]{1,9})?", text):  # one number a line, as in every kit's own file
@@ -283,7 +281,7 @@ def _whole_row(words: list[str]) -> list[int] | None:
     return [int(number) for number in row] if whole else None
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Place) -> str:
     """A text file, plain or gzipped whatever its name, with bytes that are no UTF-8 replaced.
 
     Raises DataError when it is missing, unreadable or a truncated gzip.
@@ -300,7 +298,7 @@ def read_text(path: Path) -> str:
     return raw.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace")
 
 
-def refuse(where: Path | str, faults: Sequence[str]) -> None:
+def refuse(where: Place | str, faults: Sequence[str]) -> None:
     """Raise a DataError that counts all faults of a file and shows the first ten; no fault, no error."""
     if faults:
         more = f"; and {len(faults) - SHOWN:,} more" if len(faults) > SHOWN else ""

@@ -3,61 +3,64 @@
 import time
 from collections.abc import Callable
 
+ENOUGH = 0.5  # of its way must be seen of a network before its pace corrects what is expected of the others
+
 
 class Clock:
     """Seconds left over several networks whose paces differ.
 
-    expected holds each network's seconds as first measured. A network that is done corrects those to come: when
-    finished ones took 1.2 times what was expected, so will the others.
+    expected holds each network's seconds as first measured; networks that are not in it are done already. A network
+    that is done corrects those to come: when finished ones took 1.2 times what was expected, so will the others.
     """
 
     def __init__(self, expected: dict[str, float], now: Callable[[], float] = time.monotonic) -> None:
         self._expected = dict(expected)
         self._now = now
         self._took: dict[str, float] = {}
-        self._running: tuple[str, float, float] | None = None
+        self._running: str | None = None
+        self._mark: tuple[float, float] | None = None  # how far the running network was when first seen, and when
         self._began = now()
 
     def gone(self) -> float:
         """Seconds since the clock was made."""
         return self._now() - self._began
 
-    def start(self, name: str, fraction: float = 0.0) -> None:
-        """That network starts, or goes on with a part of its way behind it."""
-        self._running = (name, self._now(), fraction)
+    def start(self, name: str) -> None:
+        """That network starts, or goes on where it was stopped."""
+        self._running, self._mark = name, None
 
     def done(self, name: str) -> None:
         """That network is done."""
-        if self._running and self._running[0] == name and self._running[2] == 0:
-            self._took[name] = self._now() - self._running[1]
-        self._running = None
-        if name not in self._took:
-            self._expected.pop(name, None)
+        if name in self._expected:
+            fraction, since = self._mark or (1.0, self._now())
+            if self._running == name and fraction <= 1 - ENOUGH:
+                self._took[name] = (self._now() - since) / (1 - fraction)
+            else:
+                del self._expected[name]
+        self._running, self._mark = None, None
 
     def left(self, fraction: float = 0.0) -> float:
         """Seconds left when the running network has `fraction` of its way behind it."""
-        waiting = [name for name in self._expected if name not in self._took]
+        if self._running is not None and self._mark is None and fraction > 0:
+            self._mark = fraction, self._now()
         correction = self._correction()
-        seconds = 0.0
-        for name in waiting:
-            if self._running and name == self._running[0]:
-                seconds += self._rest(name, fraction, correction)
-            else:
-                seconds += self._expected[name] * correction
-        return seconds
+        waiting = {name: seconds for name, seconds in self._expected.items() if name not in self._took}
+        return sum(
+            self._rest(seconds * correction, fraction) if name == self._running else seconds * correction
+            for name, seconds in waiting.items()
+        )
 
     def _correction(self) -> float:
         expected = sum(self._expected[name] for name in self._took)
         return sum(self._took.values()) / expected if expected else 1.0
 
-    def _rest(self, name: str, fraction: float, correction: float) -> float:
-        assert self._running is not None
-        _, started, first = self._running
-        expected = self._expected[name] * correction * (1 - fraction)
-        gone = fraction - first
-        if gone <= 0:
-            return expected
-        paced = (self._now() - started) / gone * (1 - fraction)
+    def _rest(self, expected: float, fraction: float) -> float:
+        """Seconds left of the running network, of which `expected` in all were thought."""
+        left = expected * (1 - fraction)
+        if self._mark is None or fraction <= self._mark[0]:
+            return left
+        seen = fraction - self._mark[0]
+        paced = (self._now() - self._mark[1]) / seen * (1 - fraction)
         # The first steps of a network tell little: trust its own pace as far as it has come.
-        trust = min(1.0, gone * 4)
-        return trust * paced + (1 - trust) * expected
+        trust = min(1.0, seen * 4)
+        return trust * paced + (1 - trust) * left

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from torch import Tensor, nn
@@ -80,19 +81,25 @@ def read_predictions(path: Path) -> Predictions:
     try:
         with np.load(path, allow_pickle=False) as stored:
             return Predictions(tuple(map(str, stored["names"])), stored["probabilities"], stored["labels"])
-    except (OSError, ValueError, KeyError) as fault:
-        raise DataError(f"{path} cannot be read ({fault}); evaluate the run again") from fault
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as fault:
+        raise DataError(
+            f"{path} cannot be read ({fault}); delete {path.parent / 'scores.json'} and run the same command again"
+        ) from fault
 
 
 def evaluate(directory: Path, path: str, split: Split, layout: str | None, bench: Bench) -> Verdict:
     """Judge a finished run on the split of the data set at `path`.
 
     layout: 'center' or 'ten', or None for the protocol it was trained with.
+    Raises DataError, WeightsError or SpecError when the directory is no finished run or the data has other classes.
     """
     run = Run(directory)
     asked = run.spec()["asked"]
-    member: Member = from_json(asked["member"])
-    protocol: Crops = from_json(asked["protocol"])
+    try:
+        member: Member = from_json(asked["member"])
+        protocol: Crops = from_json(asked["protocol"])
+    except (KeyError, ValueError) as error:
+        raise DataError(f"{directory / 'spec.json'} cannot be understood: {error}") from error
     if layout is not None:
         protocol = Crops(layout=layout, short_sides=protocol.short_sides, size=protocol.size)  # type: ignore[arg-type]
     dataset = data.open(path, split)

@@ -32,18 +32,25 @@ def bench(
     """Choose by what the machine has.
 
     bf16 is chosen where the processor multiplies it in hardware: elsewhere it is emulated, and slower than fp32.
-    Raises SpecError when a CUDA device is asked for and there is none.
+    Raises SpecError when the device is of another kind, or a CUDA device that is not there.
     """
-    cuda = torch.cuda.is_available()
-    if device.startswith("cuda") and not cuda:
-        raise SpecError(f"device {device} is asked for and PyTorch sees no CUDA device; use --device cpu or auto")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     try:
-        chosen = torch.device(("cuda" if cuda else "cpu") if device == "auto" else device)
+        chosen = torch.device(("cuda" if count else "cpu") if device == "auto" else device)
     except RuntimeError as error:
         raise SpecError(f"{device!r} is no device; use auto, cpu, cuda or cuda:1") from error
+    if chosen.type not in ("cpu", "cuda"):
+        raise SpecError(f"device {device} is asked for and this works on cpu and cuda; use one of them, or auto")
+    if chosen.type == "cuda" and (chosen.index or 0) >= count:
+        there = f"numbers {count} CUDA devices from 0" if count else "sees no CUDA device"
+        raise SpecError(f"device {device} is asked for and PyTorch {there}; use --device cpu or auto")
     fast = chosen.type == "cuda" or bf16_in_hardware()
     kind: Precision = ("bf16" if fast else "fp32") if precision == "auto" else precision
-    return Bench(chosen, kind, loaders or max(1, min(8, (os.cpu_count() or 2) // 2)))
+    return Bench(
+        chosen if chosen.type == "cuda" else torch.device("cpu"),
+        kind,
+        loaders or max(1, min(8, (os.cpu_count() or 2) // 2)),
+    )
 
 
 def bf16_in_hardware() -> bool:

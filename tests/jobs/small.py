@@ -1,0 +1,56 @@
+"""Trainings that take a second: a narrow network, small images, few epochs."""
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from ilsvrc.entries.miniature import NORMALISED, PLAIN, PROTOCOL
+from ilsvrc.jobs.input import Splits
+from ilsvrc.jobs.interrupt import Stopped
+from ilsvrc.jobs.machine import Bench
+from ilsvrc.jobs.train import Training, run_training
+from ilsvrc.reports.progress import Watch
+from ilsvrc.spec import Member
+
+SIZE = 48
+BENCH = Bench(torch.device("cpu"), "fp32", 1)
+QUIET = Watch(quiet=True)
+
+
+def training(model: str = "resnet18", epochs: int = 2, batch: int = 16, seed: int = 0, width: float = 0.1) -> Training:
+    """Four steps an epoch on the tiny set's 60 images. alexnet draws dropout, resnet18 has batch norm."""
+    recipe = PLAIN if model == "alexnet" else NORMALISED
+    member = Member(model=model, recipe=replace(recipe, batch=batch), image_size=SIZE, width=width)
+    return Training(member=member, protocol=PROTOCOL, epochs=epochs, seed=seed)
+
+
+class Told(Watch):
+    """A watch that is quiet, keeps the lines, and does something at one of them."""
+
+    def __init__(self, at: str = "", act: object = None) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self._at, self._act = at, act
+
+    def say(self, line: str) -> None:
+        """Keep the line; act where it holds the words."""
+        self.lines.append(line)
+        if self._at and self._at in line and callable(self._act):
+            self._act()
+
+
+def stopped_after(steps: int, asked: Training, splits: Splits, directory: Path) -> None:
+    """Train until so many steps of this call are taken, as a signal would have it."""
+    taken = []
+
+    def moved(fraction: float) -> None:
+        taken.append(fraction)
+        if len(taken) == steps:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Stopped, match=f"stopped in epoch .* saved in {directory}; the same command goes on"):
+        run_training(asked, splits, directory, BENCH, QUIET, moved=moved)

@@ -20,6 +20,10 @@ SMALLEST = {  # the sides, in pixels, that the geometry of each network allows a
     "googlenet": 79,
     **{name: 1 for name in MODELS if name.startswith(("vgg", "resnext"))},
     **{name: 3 for name in MODELS if name.startswith(("resnet", "plain", "se_", "senet"))},
+    **{name: 1 for name in MODELS if name.startswith("wideresnet") or name.endswith("_v1_5")},
+    **dict.fromkeys(("vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"), 32),
+    "googlenet_torchvision": 15,
+    "alexnet_torchvision": 63,
 }
 
 
@@ -171,7 +175,7 @@ def test_an_unknown_name_brings_the_nearest() -> None:
 
 
 def test_a_name_like_no_other_brings_them_all() -> None:
-    with pytest.raises(ValueError, match=r"did you mean alexnet, .*senet154\?"):
+    with pytest.raises(ValueError, match=r"did you mean alexnet, .*senet154.*vgg19_bn\?"):
         build("???")
 
 

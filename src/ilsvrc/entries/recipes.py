@@ -33,10 +33,24 @@ PAPER: dict[str, Recipe] = {
     "se_resnext50_32x4d": wmw_2017.MAIN,
     "se_resnext101_32x4d": wmw_2017.MAIN,
     "senet154": wmw_2017.RECIPE,
+    "resnet18_v1_5": msra_2015.RECIPE,
+    "resnet34_v1_5": msra_2015.RECIPE,
+    "resnet50_v1_5": msra_2015.RECIPE,
+    "resnet101_v1_5": msra_2015.RECIPE,
+    "resnet152_v1_5": msra_2015.RECIPE,
+    "wideresnet50_2": msra_2015.RECIPE,
+    "wideresnet101_2": msra_2015.RECIPE,
+    "alexnet_torchvision": supervision_2012.RECIPE,
+    "googlenet_torchvision": googlenet_2014.RECIPE,
+    "vgg11_bn": vgg_2014.RECIPE,
+    "vgg13_bn": vgg_2014.RECIPE,
+    "vgg16_bn": vgg_2014.RECIPE,
+    "vgg19_bn": vgg_2014.RECIPE,
 }
 WITHOUT_NORMALISATION = ("alexnet", "caffenet", "zfnet", "googlenet", "vgg")
+WITH_IT = ("googlenet_torchvision", "vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn")
 
 
 def miniature(model: str) -> Recipe:
     """The recipe for a miniature of that network."""
-    return PLAIN if model.startswith(WITHOUT_NORMALISATION) else NORMALISED
+    return PLAIN if model.startswith(WITHOUT_NORMALISATION) and model not in WITH_IT else NORMALISED

@@ -7,7 +7,19 @@ from typing import Any
 
 from torch import nn
 
-from ilsvrc.models import alexnet, googlenet, resnet, resnext, senet, vgg, zfnet
+from ilsvrc.models import (
+    alexnet,
+    alexnet_torchvision,
+    googlenet,
+    googlenet_torchvision,
+    resnet,
+    resnet_v1_5,
+    resnext,
+    senet,
+    vgg,
+    vgg_bn,
+    zfnet,
+)
 from ilsvrc.models.cards import CARDS
 
 __all__ = ["CARDS", "MODELS", "build", "paper_size"]
@@ -41,6 +53,19 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "se_resnext50_32x4d": senet.se_resnext50_32x4d,
     "se_resnext101_32x4d": senet.se_resnext101_32x4d,
     "senet154": senet.senet154,
+    "resnet18_v1_5": resnet_v1_5.resnet18_v1_5,  # as today's libraries have them
+    "resnet34_v1_5": resnet_v1_5.resnet34_v1_5,
+    "resnet50_v1_5": resnet_v1_5.resnet50_v1_5,
+    "resnet101_v1_5": resnet_v1_5.resnet101_v1_5,
+    "resnet152_v1_5": resnet_v1_5.resnet152_v1_5,
+    "wideresnet50_2": resnet_v1_5.wideresnet50_2,  # Zagoruyko and Komodakis 2016
+    "wideresnet101_2": resnet_v1_5.wideresnet101_2,
+    "alexnet_torchvision": alexnet_torchvision.alexnet_torchvision,
+    "googlenet_torchvision": googlenet_torchvision.googlenet_torchvision,
+    "vgg11_bn": vgg_bn.vgg11_bn,
+    "vgg13_bn": vgg_bn.vgg13_bn,
+    "vgg16_bn": vgg_bn.vgg16_bn,
+    "vgg19_bn": vgg_bn.vgg19_bn,
 }
 
 

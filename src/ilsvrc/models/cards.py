@@ -3,22 +3,10 @@
 The standard library alone. Figures are those of the networks at the paper's size; the tests compare them.
 """
 
-from dataclasses import dataclass
 from functools import partial
 
-
-@dataclass(frozen=True, kw_only=True)
-class Card:
-    """What a reader wants to know of a network before its layers."""
-
-    year: int  # of the challenge it entered, or of the paper where it entered none
-    team: str
-    paper: str  # 'Krizhevsky et al. 2012'
-    parameters: int  # at 1000 classes, side heads included
-    new: str  # what was new, one sentence
-    differences: tuple[str, ...]  # from the paper or the release, and what the paper leaves open; one sentence each
-    image_size: int = 224  # side of its images in pixels
-
+from ilsvrc.models.card import Card
+from ilsvrc.models.cards_library import LIBRARY
 
 BVLC = partial(Card, year=2014, team="BVLC", paper="Jia et al. 2014")
 VGG = partial(Card, year=2014, team="VGG", paper="Simonyan and Zisserman 2014")
@@ -51,7 +39,7 @@ SE_POOL = "pool1 has no padding and rounds up, as in the release; the paper does
 STRIDE_1X1 = "The stride of a stage sits in its first 1×1, as in the release; later libraries put it in the 3×3."
 STRIDE_3X3 = "The stride of a stage sits in its grouped 3×3, as in the release."
 
-CARDS: dict[str, Card] = {
+PAPERS: dict[str, Card] = {
     "alexnet": Card(
         year=2012,
         team="SuperVision",
@@ -271,3 +259,4 @@ CARDS: dict[str, Card] = {
         ),
     ),
 }
+CARDS = PAPERS | LIBRARY  # in the order of MODELS

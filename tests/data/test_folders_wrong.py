@@ -133,7 +133,7 @@ def test_a_missing_directory_and_a_file_are_refused(tmp_path):
     with pytest.raises(DataError, match=r"nowhere does not exist; give the directory"):
         data.open(tmp_path / "nowhere", "train")
     put(tmp_path, "file")
-    with pytest.raises(DataError, match=r"file is a file; give the directory"):
+    with pytest.raises(DataError, match=r"file is a file, and neither a tar nor a zip; give the directory"):
         data.open(tmp_path / "file", "train")
 
 

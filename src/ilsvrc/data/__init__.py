@@ -1,6 +1,6 @@
 """From bytes on disk to samples.
 
-`open` recognises how a directory is laid out and gives its data set; the other functions say what a
+`open` recognises how a directory or an archive is laid out and gives its data set; the other functions say what a
 data set is: its name, what its images are and whose, and a fingerprint that tells two apart.
 """
 
@@ -18,16 +18,18 @@ Split = Literal["train", "val", "test"]
 
 
 def open(path: Path | str, split: Split, *, boxes: bool = True) -> "Folder":
-    """The data set in a directory: split 'train', 'val' or 'test'.
+    """The data set in a directory or in archives: split 'train', 'val' or 'test'.
 
-    Reads the official archives as extracted (the mini set too), class folders with or without splits,
-    and Tiny ImageNet; docs/data.md shows each. Files are listed now and read when asked for. Labels are
-    positions by sorted WordNet id, or folder name. boxes=False leaves box files unread.
-    Raises DataError when the directory is none of these or contradicts itself.
+    Reads the official archives as they are or extracted (the mini set too), class folders with or without
+    splits, Kaggle's tree, and Tiny ImageNet, each as a directory, a zip or a tar; docs/data.md shows them. Files
+    are listed now and read when asked for. Labels are positions by sorted WordNet id, or folder name: the same,
+    in the same order, whichever form is read. boxes=False leaves box files unread.
+    Raises DataError when the path holds none of these or contradicts itself.
     """
-    from ilsvrc.data import folders
+    from ilsvrc.data import archives, folders
 
-    return folders.read(path, split, boxes=boxes)
+    place = Path(path)
+    return folders.read(archives.tree_of(place) or place, split, boxes=boxes)
 
 
 def name(dataset: "Dataset") -> str:

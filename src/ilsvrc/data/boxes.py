@@ -5,11 +5,11 @@ An image is looked up when it is asked for, so that listing a data set reads no 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from ilsvrc.data.annotations import parse_annotation
+from ilsvrc.data.tree import Place, globbed
 from ilsvrc.errors import DataError
 
 Found = tuple[np.ndarray, list[str]]  # boxes (B, 4) and the WordNet id of each
@@ -19,7 +19,7 @@ Found = tuple[np.ndarray, list[str]]  # boxes (B, 4) and the WordNet id of each
 class XmlBoxes:
     """Box files beside the images: the same relative path, .xml."""
 
-    directory: Path
+    directory: Place
 
     def find(self, file: str) -> Found | None:
         """The boxes of an image, None where it has no file: of train, the organisers boxed two in five."""
@@ -38,7 +38,7 @@ class XmlBoxes:
 class TextBoxes:
     """Tiny ImageNet's boxes: lines of a file name and four numbers, in files beside the class's images folder."""
 
-    directory: Path
+    directory: Place
     tables: dict[str, dict[str, Found]] = field(default_factory=dict)  # by class, read when first asked for
 
     def find(self, file: str) -> Found | None:
@@ -50,7 +50,7 @@ class TextBoxes:
 
     def _read(self, wnid: str) -> dict[str, Found]:
         table: dict[str, Found] = {}
-        for path in sorted((self.directory / wnid).glob("*_boxes*.txt")):
+        for path in globbed(self.directory / wnid, "*_boxes*.txt"):
             for words in read_table(path, 5):
                 table[words[0]] = (read_corners(path, words[0], words[1:5]), [wnid])
         return table
@@ -67,7 +67,7 @@ class KnownBoxes:
         return self.table.get(file)
 
 
-def read_lines(path: Path) -> list[str]:
+def read_lines(path: Place) -> list[str]:
     """The lines of a text file, bytes that are no UTF-8 replaced. Raises DataError when it cannot be read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -75,7 +75,7 @@ def read_lines(path: Path) -> list[str]:
         raise DataError(f"{path} cannot be read ({error.strerror}); make it readable") from error
 
 
-def read_table(path: Path, columns: int) -> Iterator[list[str]]:
+def read_table(path: Place, columns: int) -> Iterator[list[str]]:
     """The words of each line that is not blank. Raises DataError when one has more or fewer than `columns`."""
     for number, line in enumerate(read_lines(path), 1):
         words = line.split()
@@ -87,7 +87,7 @@ def read_table(path: Path, columns: int) -> Iterator[list[str]]:
             yield words
 
 
-def read_corners(path: Path, name: str, words: Sequence[str]) -> np.ndarray:
+def read_corners(path: Place, name: str, words: Sequence[str]) -> np.ndarray:
     """(1, 4): the box of image `name` of the file at `path`. Raises DataError unless `words` are whole numbers."""
     try:
         return np.array([[int(word) for word in words]], np.int64)

@@ -1,7 +1,6 @@
-"""Data sets as directories: the official archives as extracted, class folders, Tiny ImageNet.
+"""Data sets as trees of folders: the official layout, class folders, Kaggle's tree, Tiny ImageNet.
 
-A directory is told by its shape, never by its name. Listing reads no image: a hundred thousand files
-take about a second. docs/data.md shows the trees.
+A tree is a directory, or archives read in place; it is told by its shape, never by its name. docs/data.md shows them.
 """
 
 import hashlib
@@ -19,35 +18,32 @@ import numpy as np
 
 from ilsvrc.data.boxes import KnownBoxes, TextBoxes, XmlBoxes, read_corners, read_lines, read_table
 from ilsvrc.data.devkit import Synsets, read_ground_truth, read_synsets
+from ilsvrc.data.listing import class_names, listing, passed_over, scan, short_names, some
 from ilsvrc.data.sample import Classes, Dataset, Sample
+from ilsvrc.data.tree import Inside, Members, Place, globbed
 from ilsvrc.errors import DataError
 
 SPLITS = {"train": ("train",), "val": ("val", "valid", "validation"), "test": ("test",)}
-SUFFIXES = {  # in any case
-    *(".jpeg", ".jpg", ".jpe", ".jfif", ".png", ".bmp", ".webp"),
-    *(".gif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2", ".avif"),
-}
 HELD_OUT = 20  # percent of a plain folder of classes that becomes val
-SHOWN = 3  # classes or files named in an error; the rest is counted
 
 
 @dataclass(frozen=True, eq=False)
 class Folder:
     """A data set in a directory. names are unique; labels is None where the split has none."""
 
-    root: Path  # as it was given
-    directory: Path  # files are relative to it
+    root: Place  # as it was given
+    directory: Place  # files are relative to it
     layout: str  # what was recognised, and what was decided on the way
     classes: Classes
-    names: tuple[str, ...]
-    files: tuple[str, ...]
+    names: Sequence[str]
+    files: Sequence[str]
     labels: tuple[int, ...] | None
     boxes: XmlBoxes | TextBoxes | KnownBoxes | None = None
 
     @property
     def name(self) -> str:
         """What the set's manifest calls it, else the name of its directory."""
-        return str(self._manifest.get("name", self.root.absolute().name))
+        return str(self._manifest.get("name", getattr(self.root, "absolute", lambda: self.root)().name))
 
     @property
     def description(self) -> str:
@@ -75,7 +71,7 @@ class Folder:
         file = self.files[index]
         path = self.directory / file
         try:
-            jpeg = path.read_bytes()
+            jpeg = self.files.read(index) if isinstance(self.files, Members) else path.read_bytes()
         except OSError as error:
             raise DataError(
                 f"{path} was listed and cannot be read ({error.strerror}); put it back or make it readable"
@@ -86,7 +82,7 @@ class Folder:
             return Sample(self.names[index], jpeg, label)
         return Sample(self.names[index], jpeg, label, found[0], self._labels_of(found[1], path))
 
-    def _labels_of(self, wnids: list[str], path: Path) -> np.ndarray:
+    def _labels_of(self, wnids: list[str], path: Place) -> np.ndarray:
         try:
             return np.array([self.classes.wnids.index(wnid) for wnid in wnids], np.int64)
         except ValueError as error:
@@ -97,26 +93,28 @@ class Folder:
             ) from error
 
 
-def read(path: Path | str, split: str, *, boxes: bool = True) -> Folder:
-    """The data set of a directory; `ilsvrc.data.open` says which layouts are known.
+def read(path: Place | str, split: str, *, boxes: bool = True) -> Folder:
+    """The data set of a tree of folders; `ilsvrc.data.open` says which layouts are known.
 
     Raises DataError when the directory is missing, has no classes, an empty one or only one, lacks the
     split, or its parts contradict each other.
     """
-    root = Path(path)
+    root = Path(path) if isinstance(path, str) else path
     if split not in SPLITS:
         raise DataError(f"no split is called {split!r}; a data set has train, val and test")
-    folders, _ = _listing(root)
+    if (root / "ILSVRC" / "Data" / "CLS-LOC").is_dir():
+        return _read_kaggle(root, split, boxes=boxes)
+    folders, _ = listing(root)
     present = [name for name, spellings in SPLITS.items() if set(spellings) & set(folders)]
     if not present:
         return _read_plain(root, split, folders)
     if split not in present:
         raise DataError(f"{root} has {' and '.join(present)} but no folder {split}/; put the {split} images there")
     directory = next(root / name for name in SPLITS[split] if name in folders)
-    wnids = _class_names(root / "train") if "train" in present else None
+    wnids = class_names(root / "train") if "train" in present else None
     if wnids and (root / "wnids.txt").is_file():
         _compare(root / "train", wnids, sorted(" ".join(read_lines(root / "wnids.txt")).split()), "of wnids.txt")
-    folders, images = _listing(directory)
+    folders, images = listing(directory)
     if split == "val" and (directory / "val_annotations.txt").exists():
         return _read_tiny_val(root, directory, wnids, boxes=boxes)
     if images or folders == ["images"]:
@@ -130,33 +128,42 @@ def rows(dataset: Dataset) -> Iterator[tuple[str, int, int | None]]:
         for sample in map(dataset.__getitem__, range(len(dataset))):
             yield sample.name, len(sample.jpeg), sample.label
         return
-    base = f"{dataset.directory}{os.sep}"
-    for index, (name, file) in enumerate(zip(dataset.names, dataset.files, strict=True)):
-        try:
-            size = os.stat(base + file).st_size
-        except OSError as error:
-            raise DataError(f"{base}{file} was listed and is gone ({error.strerror}); put it back") from error
+    for index, (name, size) in enumerate(zip(dataset.names, _sizes(dataset), strict=True)):
         yield name, size, dataset.labels[index] if dataset.labels else None
 
 
-def _read_class_folders(root: Path, directory: Path, split: str, wnids: list[str] | None, *, boxes: bool) -> Folder:
-    own = _class_names(directory)
+def _sizes(dataset: Folder) -> Iterator[int]:
+    """The size of each image in bytes."""
+    if isinstance(dataset.files, Members):
+        yield from dataset.files.sizes.tolist()
+        return
+    directory = dataset.directory
+    base = f"{directory}{os.sep}"
+    for file in dataset.files:
+        try:
+            yield (directory / file).size() if isinstance(directory, Inside) else os.stat(base + file).st_size
+        except OSError as error:
+            raise DataError(f"{base}{file} was listed and is gone ({error.strerror}); put it back") from error
+
+
+def _read_class_folders(root: Place, directory: Place, split: str, wnids: list[str] | None, *, boxes: bool) -> Folder:
+    own = class_names(directory)
     _compare(directory, own, wnids, f"folders of {root / 'train'}")
-    files, labels, others = _scan(directory, own)
+    files, labels, others = scan(directory, own)
     beside: XmlBoxes | TextBoxes | None = None
-    if boxes and (root / "bbox" / split).is_dir():
-        beside = XmlBoxes(root / "bbox" / split)
+    if boxes and (found := _box_folder(root, split)):
+        beside = XmlBoxes(found)
     elif boxes and files[0].count("/") == 2:
         beside = TextBoxes(directory)
-    layout = f"Class folders{_passed_over(others)}."
-    return Folder(root, directory, layout, _classes(root, own), _names(files), tuple(files), tuple(labels), beside)
+    layout = f"Class folders{passed_over(others)}."
+    return Folder(root, directory, layout, _classes(root, own), short_names(files), files, labels, beside)
 
 
-def _read_flat(root: Path, directory: Path, split: str, wnids: list[str] | None, *, boxes: bool) -> Folder:
+def _read_flat(root: Place, directory: Place, split: str, wnids: list[str] | None, *, boxes: bool) -> Folder:
     """A folder of images without classes: val by the kit's ground truth, test without labels."""
-    folders, images = _listing(directory)
+    folders, images = listing(directory)
     prefix = "" if images else "images/"
-    files = [prefix + image for image in images or _listing(directory / folders[0])[1]]
+    files = [prefix + image for image in images or listing(directory / folders[0])[1]]
     if not files:
         raise DataError(f"{directory} holds no image; put the {split} images there")
     kit = _kit(root)
@@ -176,18 +183,19 @@ def _read_flat(root: Path, directory: Path, split: str, wnids: list[str] | None,
         wnids = own
     if wnids is None:
         raise DataError(f"{directory} holds images without classes and {root} has no train/ to name them; put it there")
-    beside = XmlBoxes(root / "bbox" / split) if boxes and (root / "bbox" / split).is_dir() else None
+    found = _box_folder(root, split) if boxes else None
+    beside = XmlBoxes(found) if found else None
     layout = "A flat folder, labels by the development kit's list." if labels else "A flat folder without labels."
-    return Folder(root, directory, layout, _classes(root, wnids), _names(files), tuple(files), labels, beside)
+    return Folder(root, directory, layout, _classes(root, wnids), short_names(files), tuple(files), labels, beside)
 
 
-def _read_tiny_val(root: Path, directory: Path, wnids: list[str] | None, *, boxes: bool) -> Folder:
+def _read_tiny_val(root: Place, directory: Place, wnids: list[str] | None, *, boxes: bool) -> Folder:
     path = directory / "val_annotations.txt"
     lines = list(read_table(path, 6))
     own = sorted({words[1] for words in lines})
     _compare(path, own, wnids, f"folders of {root / 'train'}")
     place = {wnid: label for label, wnid in enumerate(own)}
-    there = _listing(directory / "images")[1]
+    there = listing(directory / "images")[1]
     named = {words[0]: words[1] for words in lines}
     _match(path, there, named, directory / "images")
     files = [f"images/{image}" for image in there]
@@ -196,16 +204,65 @@ def _read_tiny_val(root: Path, directory: Path, wnids: list[str] | None, *, boxe
     if boxes:
         known = KnownBoxes({f"images/{w[0]}": (read_corners(path, w[0], w[2:6]), [w[1]]) for w in lines})
     layout = f"A flat folder, labels by {path.name}."
-    return Folder(root, directory, layout, _classes(root, own), _names(files), tuple(files), labels, known)
+    return Folder(root, directory, layout, _classes(root, own), short_names(files), tuple(files), labels, known)
 
 
-def _read_plain(root: Path, split: str, folders: Sequence[str]) -> Folder:
+def _read_kaggle(root: Place, split: str, *, boxes: bool) -> Folder:
+    """Kaggle's tree: ILSVRC/Data/CLS-LOC, val flat with its labels in LOC_val_solution.csv."""
+    images = root / "ILSVRC" / "Data" / "CLS-LOC"
+    directory = images / split
+    present = listing(images)[0]
+    if split not in present:
+        raise DataError(f"{images} has {' and '.join(present) or 'nothing'} but no folder {split}/; get the rest of it")
+    if listing(directory)[0]:
+        return _read_class_folders(root, directory, split, None, boxes=boxes)
+    wnids = _mapped_wnids(root) or (class_names(images / "train") if "train" in present else None)
+    if wnids is None:
+        raise DataError(f"{root} has neither LOC_synset_mapping.txt nor a folder train/ that name the classes; get one")
+    if split != "val":
+        return _read_flat(root, directory, split, wnids, boxes=boxes)
+    path = root / "LOC_val_solution.csv"
+    lines = [line.split(",") for line in read_lines(path)[1:] if line.strip()] if path.is_file() else []
+    named = {words[0]: words[1].split()[0] for words in lines if len(words) == 2 and words[1].strip()}
+    if not named or len(named) != len(lines):
+        raise DataError(
+            f"{path} is missing, or a line of it is not a name and 'WNID xmin ymin xmax ymax'; get it again"
+        )
+    files = listing(directory)[1]
+    names = short_names(files)
+    _match(path, names, named, directory)
+    place = {wnid: label for label, wnid in enumerate(wnids)}
+    strange = sorted({wnid for wnid in named.values() if wnid not in place})
+    if strange:
+        raise DataError(f"{path} has {some(strange)}, none of the {len(wnids):,} classes of {root}; get both again")
+    labels = tuple(place[named[name]] for name in names)
+    found = _box_folder(root, split) if boxes else None
+    layout = f"Kaggle's tree, labels by {path.name}."
+    beside = XmlBoxes(found) if found else None
+    return Folder(root, directory, layout, _classes(root, wnids), names, tuple(files), labels, beside)
+
+
+def _mapped_wnids(root: Place) -> list[str] | None:
+    """The classes of LOC_synset_mapping.txt, sorted; None where there is no such file."""
+    path = root / "LOC_synset_mapping.txt"
+    return sorted(line.split()[0] for line in read_lines(path) if line.strip()) if path.is_file() else None
+
+
+def _box_folder(root: Place, split: str) -> Place | None:
+    """Where the box files of a split are."""
+    for folder in (root / "bbox" / split, root / "ILSVRC" / "Annotations" / "CLS-LOC" / split):
+        if folder.is_dir():
+            return folder
+    return None
+
+
+def _read_plain(root: Place, split: str, folders: Sequence[str]) -> Folder:
     """Class folders without splits: each image goes by a hash of its class and name, so that it stays where it is."""
     inside = [name for name in folders if (root / name / "train").is_dir()]
     if inside:
         raise DataError(f"{root} holds {inside[0]}, which holds train; give {root / inside[0]}")
-    wnids = _class_names(root)
-    files, labels, others = _scan(root, wnids)
+    wnids = class_names(root)
+    files, labels, others = scan(root, wnids)
     if split == "test":
         raise DataError(
             f"{root} holds class folders without splits, which are divided into train and val; ask for those"
@@ -213,14 +270,14 @@ def _read_plain(root: Path, split: str, folders: Sequence[str]) -> Folder:
     single = [wnids[label] for label, count in Counter(labels).items() if count == 1]
     if single:
         raise DataError(
-            f"{root} has only one image in {_some(single)}; a class that is divided into train and val needs two"
+            f"{root} has only one image in {some(single)}; a class that is divided into train and val needs two"
         )
     held = _held_out(files, labels)
     keep = [index for index in range(len(files)) if (files[index] in held) == (split == "val")]
-    names = _names(files)
+    names = short_names(files)
     layout = (
         f"Class folders without splits: {HELD_OUT} % of the images, by a hash of their names, are val "
-        f"and the others train{_passed_over(others)}."
+        f"and the others train{passed_over(others)}."
     )
     return Folder(
         root,
@@ -247,106 +304,42 @@ def _held_out(files: Sequence[str], labels: Sequence[int]) -> set[str]:
     return held
 
 
-def _listing(directory: Path) -> tuple[list[str], list[str]]:
-    """Names of the folders and of the images in a directory, sorted; hidden ones and other files are left out."""
-    folders, images, _ = _entries(str(directory))
-    return sorted(folders), sorted(images)
-
-
-def _entries(directory: str) -> tuple[list[str], list[str], int]:
-    folders, images, others = [], [], 0
-    try:
-        with os.scandir(directory) as entries:
-            for entry in entries:
-                name = entry.name
-                if name.startswith((".", "@", "__")):  # .DS_Store, @eaDir, __MACOSX: of the file system, not of the set
-                    continue
-                if entry.is_dir():
-                    folders.append(name)
-                elif os.path.splitext(name)[1].lower() in SUFFIXES:
-                    images.append(name)
-                else:
-                    others += 1
-    except FileNotFoundError as error:
-        raise DataError(f"{directory} does not exist; give the directory of a data set") from error
-    except NotADirectoryError as error:
-        raise DataError(f"{directory} is a file; give the directory of a data set") from error
-    except OSError as error:
-        raise DataError(f"{directory} cannot be listed ({error.strerror}); make it readable") from error
-    return folders, images, others
-
-
-def _class_names(directory: Path) -> list[str]:
-    folders, images = _listing(directory)
-    if not folders:
-        what = f"{len(images):,} images and no class folders" if images else "no class folders"
-        raise DataError(f"{directory} holds {what}; put the images of each class in a folder of its own")
-    if len(folders) == 1:
-        raise DataError(f"{directory} holds only one class, {folders[0]}; two or more are wanted, one folder each")
-    return folders
-
-
-def _scan(directory: Path, wnids: Sequence[str]) -> tuple[list[str], list[int], int]:
-    """Relative paths and labels of the images of all classes, and how many other files there are."""
-    files: list[str] = []
-    labels: list[int] = []
-    empty, others = [], 0
-    for label, wnid in enumerate(wnids):
-        prefix = f"{wnid}/"
-        folders, images, strange = _entries(f"{directory}/{wnid}")
-        if not images and "images" in folders:
-            prefix = f"{wnid}/images/"
-            _, images, strange = _entries(f"{directory}/{prefix}")
-        if not images:
-            empty.append(wnid)
-        images.sort()
-        files += [prefix + image for image in images]
-        labels += [label] * len(images)
-        others += strange
-    if empty:
-        raise DataError(
-            f"{directory} has no image in {_some(empty)} of its {len(wnids):,} classes; "
-            "put images there or remove the empty folder"
-        )
-    return files, labels, others
-
-
-def _compare(where: Path, own: Sequence[str], wnids: Sequence[str] | None, whose: str) -> None:
+def _compare(where: Place, own: Sequence[str], wnids: Sequence[str] | None, whose: str) -> None:
     """Raise unless both have the same classes: a label is a place in the sorted list, so one more shifts all."""
     if len(own) < 2:
         raise DataError(f"{where} names {len(own)} classes; two or more are wanted")
     if wnids is None or list(own) == list(wnids):
         return
     more, fewer = sorted(set(own) - set(wnids)), sorted(set(wnids) - set(own))
-    said = [f"{_some(names)} {verb}" for names, verb in ((more, "more"), (fewer, "fewer")) if names]
+    said = [f"{some(names)} {verb}" for names, verb in ((more, "more"), (fewer, "fewer")) if names]
     raise DataError(
         f"{where} has other classes than the {len(wnids):,} {whose}: {' and '.join(said)}; make the two the same"
     )
 
 
-def _match(path: Path, there: Iterable[str], named: Iterable[str], images: Path) -> None:
+def _match(path: Place, there: Iterable[str], named: Iterable[str], images: Place) -> None:
     there, named = set(there), set(named)
     if named - there:
-        raise DataError(f"{path} names {_some(sorted(named - there))}, not found in {images}; extract the images again")
+        raise DataError(f"{path} names {some(sorted(named - there))}, not found in {images}; extract the images again")
     if there - named:
-        raise DataError(f"{images} holds {_some(sorted(there - named))}, not named in {path}; get the file again")
+        raise DataError(f"{images} holds {some(sorted(there - named))}, not named in {path}; get the file again")
 
 
-def _kit(root: Path) -> Path | None:
+def _kit(root: Place) -> Place | None:
     """The data folder of a development kit beside the images."""
-    for place in (root / "devkit" / "data", *sorted(root.glob("*devkit*/data")), root / "data"):
-        if any(place.glob("meta*.mat")):
+    for place in (root / "devkit" / "data", *globbed(root, "*devkit*/data"), root / "data"):
+        if globbed(place, "meta*.mat"):
             return place
     return None
 
 
-def _synsets(kit: Path) -> Synsets:
+def _synsets(kit: Place) -> Synsets:
     return read_synsets(kit / "meta.mat" if (kit / "meta.mat").exists() else kit / "meta_clsloc.mat")
 
 
-def _labels_by_kit(kit: Path, files: Sequence[str], directory: Path) -> tuple[list[str], tuple[int, ...]]:
+def _labels_by_kit(kit: Place, files: Sequence[str], directory: Place) -> tuple[list[str], tuple[int, ...]]:
     synsets = _synsets(kit)
-    path = next(iter(sorted(kit.glob("*validation_ground_truth.txt"))), kit / "ILSVRC2012_validation_ground_truth.txt")
+    path = (globbed(kit, "*validation_ground_truth.txt") or [kit / "ILSVRC2012_validation_ground_truth.txt"])[0]
     truth = read_ground_truth(path)[:, 0]
     numbers = [re.search(r"(\d+)\.\w+$", file) for file in files]
     lines = [int(number[1]) if number else 0 for number in numbers]
@@ -363,7 +356,7 @@ def _labels_by_kit(kit: Path, files: Sequence[str], directory: Path) -> tuple[li
     return list(synsets.sorted_wnids), tuple(synsets.labels[ids].tolist())
 
 
-def _classes(root: Path, wnids: Sequence[str]) -> Classes:
+def _classes(root: Place, wnids: Sequence[str]) -> Classes:
     """The classes with the words of the kit, of words.txt, or of LOC_synset_mapping.txt; else their own names."""
     words: dict[str, str] = {}
     kit = _kit(root)
@@ -374,18 +367,3 @@ def _classes(root: Path, wnids: Sequence[str]) -> Classes:
             pairs = (re.split(r"\s", line, maxsplit=1) for line in read_lines(path))
             words = {pair[0]: pair[1].strip() for pair in pairs if len(pair) == 2}
     return Classes(tuple(wnids), tuple(words.get(wnid, wnid) for wnid in wnids))
-
-
-def _names(files: Sequence[str]) -> tuple[str, ...]:
-    """File names without suffix where they are unique, else the paths."""
-    stems = [os.path.splitext(file.rpartition("/")[2])[0] for file in files]
-    return tuple(stems if len(set(stems)) == len(stems) else files)
-
-
-def _passed_over(others: int) -> str:
-    return f"; {others:,} other files there are no images by their suffix" if others else ""
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more

@@ -97,6 +97,10 @@ class Index:
 
     def read(self, place: int) -> bytes:
         """The content of member `place`. Raises DataError when the archive gives less than it did."""
+        if self.kind == "zip":
+            from ilsvrc.data.zips import read_member
+
+            return read_member(self, place)
         size = int(self.size[place])
         data = self.source.read(int(self.offset[place]), size)
         if len(data) < size:
@@ -105,6 +109,12 @@ class Index:
                 "while it was open: get it again and index it anew"
             )
         return data
+
+    @cached_property
+    def depth(self) -> np.ndarray:
+        """(N,): how many folders deep each member is."""
+        slashes = np.flatnonzero(np.frombuffer(self.names.blob, np.uint8) == ord("/"))
+        return np.diff(np.searchsorted(slashes, self.names.ends)).astype(np.uint16)
 
     @cached_property
     def unpacked(self) -> np.ndarray:

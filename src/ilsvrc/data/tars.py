@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Literal, cast
 
 import numpy as np
 
@@ -48,7 +48,7 @@ def open_tar(path: Path) -> Index:
     if index is None:
         index = index_source(source)
         if len(index) >= SAVED:
-            _try_to_save(index)
+            try_to_save(index)
     return index
 
 
@@ -68,7 +68,8 @@ def write_index(path: Path, progress: Progress | None = None) -> tuple[Index, Pa
     return index, save(index)
 
 
-def _try_to_save(index: Index) -> None:
+def try_to_save(index: Index) -> None:
+    """Write the index where there is a place for it."""
     try:
         save(index)
     except DataError:
@@ -136,10 +137,15 @@ class _Table:
         return index_of(self.source, "tar", names, offset, size)
 
 
-def index_of(source: Source, kind: str, names: list[bytes], offset: np.ndarray, size: np.ndarray) -> Index:
+def index_of(
+    source: Source,
+    kind: Literal["tar", "zip"],
+    names: list[bytes],
+    offset: np.ndarray,
+    size: np.ndarray,
+    extra: dict[str, np.ndarray] | None = None,
+) -> Index:
     """An index of members sorted by name. Raises DataError when two have the same name."""
-    if kind not in ("tar", "zip"):
-        raise ValueError(kind)
     for one, other in pairwise(names):
         if one == other:
             raise DataError(
@@ -157,4 +163,4 @@ def index_of(source: Source, kind: str, names: list[bytes], offset: np.ndarray, 
     distinct = len(np.unique(np.array(stems, np.int64))) == len(stems)  # 64 bits: chance takes none of a million
     ends = np.fromiter(accumulate(map(len, names), initial=0), np.int64, len(names) + 1)
     text = Names(b"".join(names), ends)
-    return Index(source, "tar" if kind == "tar" else "zip", offset, size, image, text, distinct)
+    return Index(source, kind, offset, size, image, text, distinct, extra or {})

@@ -9,7 +9,7 @@ from ilsvrc.reports.progress import Watch
 from ilsvrc.reports.race_report import Race
 
 # Enough images for networks without batch normalisation, few enough for minutes on two cores.
-TRAIN, VAL, TEST = 6000, 1000, 400
+TRAIN, VAL, TEST = 5000, 1000, 400
 
 
 def demo(out: Path, seed: int, bench: Bench, watch: Watch) -> Race:

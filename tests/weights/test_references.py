@@ -19,6 +19,7 @@ OURS = {  # reference: our network, and the layer of its logits
     "VGG_ILSVRC_16_layers_deploy_v1": ("vgg16", "fc8"),
     "ResNet-50-deploy": ("resnet50", "fc1000"),
     "soeaver_resnext50-32x4d": ("resnext50_32x4d", "classifier"),
+    "soeaver_wrn50-2": ("wideresnet50_2", "classifier"),
     "SE-ResNet-50": ("se_resnet50", "classifier"),
     "SE-ResNeXt-50": ("se_resnext50_32x4d", "classifier"),
 }

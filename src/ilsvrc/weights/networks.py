@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ilsvrc import models
 from ilsvrc.errors import WeightsError
-from ilsvrc.weights import own, wire
+from ilsvrc.weights import own, state_dict, wire
 from ilsvrc.weights.caffe import as_tensor
 from ilsvrc.weights.releases import RELEASES, Release
 from ilsvrc.weights.source import Weights
@@ -22,7 +22,8 @@ SIDE_HEADS = ("side_1.", "side_2.")  # GoogLeNet's, which the deploy form of its
 def load(model: str, path: str | PathLike[str]) -> tuple[nn.Module, Weights]:
     """The network of that name with the weights of a file, in eval mode, and the record of the weights.
 
-    The file is a `.caffemodel` of the network's original release, or a `.safetensors` that `save` wrote.
+    The file is a `.caffemodel` of the network's original release, a state dict of torchvision, timm or
+    Cadene (`.pth` or `.safetensors`) whose graph is the network's, or a `.safetensors` that `save` wrote.
     The network computes on the blob the original expects; the record's `preprocess` makes it.
     Raises WeightsError with layer, shapes and what to try when the file is damaged, another
     network's, or of a kind that is not read; no code runs from any file.
@@ -34,8 +35,16 @@ def load(model: str, path: str | PathLike[str]) -> tuple[nn.Module, Weights]:
         except ValueError as error:
             raise WeightsError(str(error)) from error
     if own.is_safetensors(file):
-        return own.load(file, model)
-    return _from_caffe(model, file)
+        return own.load(file, model) if own.has_record(file) else _from_library(model, file)
+    return _from_library(model, file) if state_dict.is_pickle(file) else _from_caffe(model, file)
+
+
+def _from_library(model: str, path: Path) -> tuple[nn.Module, Weights]:
+    fit = state_dict.fitted(model, state_dict.read(path), path)
+    blank = state_dict.blank(model)
+    state = state_dict.finite(fit.state, blank.state_dict(), path)
+    record = Weights(model=model, sha256=sha256(path), **fit.layout.record)
+    return fill(blank, state), record
 
 
 def _from_caffe(model: str, path: Path) -> tuple[nn.Module, Weights]:

@@ -56,6 +56,12 @@ def read_record(path: str | PathLike[str]) -> Weights:
     return from_json(text, str(path))
 
 
+def has_record(path: Path) -> bool:
+    """Whether `save` wrote the file. Raises WeightsError when it is damaged."""
+    with _opened(path) as file:
+        return RECORD in (file.metadata() or {})
+
+
 def load(path: Path, model: str) -> tuple[nn.Module, Weights]:
     """The network and the record in a file that `save` wrote. Raises WeightsError when it is another's or damaged."""
     record = read_record(path)

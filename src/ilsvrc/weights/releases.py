@@ -63,8 +63,8 @@ def resnet(lettered: bool) -> Names:
     return names
 
 
-def resnext(repeats: tuple[int, ...]) -> Names:
-    """'conv3.1.conv2' is 'resx5_conv2': blocks are counted through."""
+def soeaver(repeats: tuple[int, ...], block: str) -> Names:
+    """'conv3.1.conv2' is 'resx5_conv2', with 'resx' for block: blocks are counted through."""
 
     def names(name: str) -> tuple[str, str, str]:
         if name in ("conv1", "fc"):
@@ -72,7 +72,7 @@ def resnext(repeats: tuple[int, ...]) -> Names:
         else:
             stage, place, part = name.removeprefix("conv").split(".")
             number = sum(repeats[: int(stage) - 2]) + int(place) + 1
-            layer = f"resx{number}_{'match_conv' if part == 'shortcut' else part}"
+            layer = f"{block}{number}_{'match_conv' if part == 'shortcut' else part}"
         return layer, f"{layer}_bn", f"{layer}_scale"
 
     return names
@@ -123,6 +123,11 @@ _SOEAVER = _caffe(
     (103.52, 116.28, 123.675),
     std=(57.375, 57.12, 58.395),
 )
+_WIDE = {
+    **_SOEAVER,
+    "licence": "unverified",
+    "note": "mean and deviation are those of the same author's ResNeXt conversions, unverified for this file",
+}
 
 RELEASES: dict[str, Release] = {  # by our network's name
     "alexnet_caffe": Release(plain, _BVLC, net="AlexNet"),
@@ -133,9 +138,10 @@ RELEASES: dict[str, Release] = {  # by our network's name
     "resnet50": Release(resnet(lettered=True), _MSRA),
     "resnet101": Release(resnet(lettered=False), _MSRA),
     "resnet152": Release(resnet(lettered=False), _MSRA),
-    "resnext50_32x4d": Release(resnext((3, 4, 6, 3)), _SOEAVER),
-    "resnext101_32x4d": Release(resnext((3, 4, 23, 3)), _SOEAVER),
-    "resnext101_64x4d": Release(resnext((3, 4, 23, 3)), _SOEAVER),
+    "resnext50_32x4d": Release(soeaver((3, 4, 6, 3), "resx"), _SOEAVER),
+    "resnext101_32x4d": Release(soeaver((3, 4, 23, 3), "resx"), _SOEAVER),
+    "resnext101_64x4d": Release(soeaver((3, 4, 23, 3), "resx"), _SOEAVER),
+    "wideresnet50_2": Release(soeaver((3, 4, 6, 3), "res"), _WIDE),
     "se_resnet50": Release(senet, _WMW),
     "se_resnet101": Release(senet, _WMW),
     "se_resnet152": Release(senet, _WMW),

@@ -161,24 +161,30 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize("run", RUNS)
-@pytest.mark.parametrize("name", [name for name in folders("loc_") if name != "loc_full_50k"])
-def test_real_localization_submissions_score_as_the_routines_score_them(name, run):
-    kit, with_list = RUNS[run]
-    here, found = GOLDEN / name, expected(name)[run]
-    for place, k in enumerate(found["k"]):
-        verdict = score.score_localization(
-            here / "submission.txt.gz",
-            here / "ground_truth.txt",
-            here / "xml.tar.gz",
-            KIT / "meta_clsloc.mat",
-            exclude=here / "blacklist.txt" if with_list else None,
-            rules=score.Rules(kit=kit, top=k),
-        )
-        wanted = found.get("clsloc_error", found.get("error"))[place]
-        assert same(verdict.values["localization_error"], wanted)
+REAL = [name for name in folders("loc_") if name != "loc_full_50k"]
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_localization_submissions_score_as_the_routines_score_them(name):
+    here, synsets = GOLDEN / name, read_synsets(KIT / "meta_clsloc.mat")
+    truth = read_ground_truth(here / "ground_truth.txt")
+    objects = score.read_objects(here / "xml.tar.gz", synsets, len(truth), "usual")
+    guesses = read_guesses(here / "submission.txt.gz", boxes=True, images=len(truth), classes=1000)
+    listed = score.read_exclusions(here / "blacklist.txt", len(truth), "usual")
+    for run, (kit, with_list) in RUNS.items():
+        found, exclusions = expected(name)[run], listed if with_list else None
+        ours = [localization_errors(guesses, truth, objects, k, kit=kit, exclusions=exclusions) for k in found["k"]]
+        assert all_same([one.localization.value for one in ours], found.get("clsloc_error", found.get("error")))
         if "cls_error" in found:
-            assert same(verdict.values["classification_error"], found["cls_error"][place])
+            assert all_same([one.classification.value for one in ours], found["cls_error"])
+
+
+def test_a_real_localization_submission_scores_so_from_its_files():
+    here, found = GOLDEN / "loc_varlen_500", expected("loc_varlen_500")["eval_clsloc_with_blacklist"]
+    files = [here / name for name in ("submission.txt.gz", "ground_truth.txt", "xml.tar.gz")]
+    verdict = score.score_localization(*files, KIT / "meta_clsloc.mat", here / "blacklist.txt")
+    assert same(verdict.values["localization_error"], found["clsloc_error"][found["k"].index(5)])
+    assert same(verdict.values["classification_error"], found["cls_error"][found["k"].index(5)])
 
 
 def test_all_50000_validation_images_localize_as_the_routine_counts():

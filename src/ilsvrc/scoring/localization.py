@@ -1,7 +1,7 @@
 """Localization: the right label and a box that half-overlaps an object of it, in one and the same guess.
 
-`eval_clsloc.m` (kits from 2013 on) leaves the images of an exclusion list out; `eval_localization_flat.m` (2011, 2012)
-knows no such list. With one label per image they are otherwise equal.
+`eval_clsloc.m` (kits from 2013 on) leaves the images of an exclusion list out; `eval_localization_flat.m` (2012) knows
+no such list. With one label per image they are otherwise equal.
 """
 
 from dataclasses import dataclass
@@ -88,7 +88,7 @@ def localization_errors(
     )
 
 
-RULES = {2012: "eval_localization_flat.m, kits of 2011 and 2012", 2014: "eval_clsloc.m, kits from 2013 on"}
+RULES = {2012: "eval_localization_flat.m, kit of 2012", 2014: "eval_clsloc.m, kits from 2013 on"}
 
 
 def _check(guesses: Guesses, wanted: np.ndarray, listed: np.ndarray, kit: int) -> None:

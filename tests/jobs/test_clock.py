@@ -58,7 +58,14 @@ def test_what_is_done_corrects_what_is_to_come():
     drive(clock, time, "alexnet", 36.0)
     assert clock.left() == pytest.approx(1.2 * 110, rel=0.01)
     drive(clock, time, "zfnet", 44.0)
-    assert clock.left() == pytest.approx((36 + 44) / 50 * 90, rel=0.01)
+    assert clock.left() == pytest.approx((1.2 + 2.2) / 2 * 90, rel=0.01), "the median of 1.2 and 2.2"
+
+
+def test_one_disturbed_lap_corrects_by_no_more_than_half():
+    time = Time()
+    clock = Clock({"alexnet": 3000.0, "zfnet": 20.0}, time)
+    drive(clock, time, "alexnet", 40.0)
+    assert clock.left() == pytest.approx(10.0, rel=0.01)
 
 
 def test_networks_that_were_done_before_cost_nothing_and_correct_nothing():

@@ -8,7 +8,7 @@ from torch import nn
 
 from ilsvrc.errors import SpecError
 from ilsvrc.models import MODELS, build
-from ilsvrc.train.init import INITIALISATIONS, _classifiers, calibrate, initialise
+from ilsvrc.train.init import INITIALISATIONS, _classifiers, initialise
 
 # A quarter wide and on small images: every kind of layer, in a fraction of a second.
 SMALL = {
@@ -145,47 +145,6 @@ def test_classifiers_are_the_layers_with_an_output_per_class(name: str):
         model = build(name, classes=7)  # as many as no hidden layer has
     found = {n for n, layer in model.named_modules() if isinstance(layer, nn.Linear) and layer.out_features == 7}
     assert _classifiers(model) == found
-
-
-@pytest.mark.parametrize("name", ["alexnet", "vgg11", "googlenet"])
-def test_calibration_leaves_each_unit_with_mean_0_and_deviation_1(name: str):
-    # Krähenbühl et al. 2015: over the images it was calibrated on.
-    model = started(name, "calibrated")
-    torch.manual_seed(1)
-    images = torch.randn(24, 3, SMALL[name]["image_size"], SMALL[name]["image_size"])
-    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
-    modes = [layer.training for layer in model.modules()]
-    calibrate(model, images)
-    assert [layer.training for layer in model.modules()] == modes
-
-    seen: dict[str, torch.Tensor] = {}
-    classifiers = {n for n, layer in layers(model).items() if getattr(layer, "out_features", 0) == 20}
-    for layer_name, layer in layers(model).items():
-        layer.register_forward_hook(lambda _, __, output, n=layer_name: seen.update({n: output.detach()}))
-    model.train()
-    for layer in model.modules():
-        if isinstance(layer, nn.Dropout):
-            layer.eval()
-    with torch.no_grad():
-        model(images)
-    assert set(seen) == set(layers(model)), "side heads are calibrated too"
-    for layer_name, output in seen.items():
-        if layer_name in classifiers:
-            assert torch.equal(model.get_parameter(f"{layer_name}.weight"), before[f"{layer_name}.weight"])
-            continue
-        others = [axis for axis in range(output.ndim) if axis != 1]
-        alive = output.std(others) > 0.5  # a unit that is constant over the images cannot have deviation 1
-        assert alive.float().mean() > 0.9, layer_name
-        assert float(output.mean(others).abs().max()) < 1e-3, layer_name
-        assert torch.allclose(output.std(others)[alive], torch.ones(int(alive.sum())), atol=1e-3), layer_name
-
-
-def test_calibration_is_of_no_effect_on_networks_without_biases():
-    model = started("resnet18", "he")
-    before = {key: tensor.clone() for key, tensor in model.state_dict().items() if "running" not in key}
-    calibrate(model, torch.randn(4, 3, 64, 64))
-    after = model.state_dict()
-    assert all(torch.equal(after[key], tensor) for key, tensor in before.items() if "num_batches" not in key)
 
 
 def test_an_unknown_start_is_refused_with_those_there_are():

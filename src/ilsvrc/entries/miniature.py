@@ -49,8 +49,10 @@ MINIATURES: dict[str, Member] = {
     "supervision-2012-cls": Member(model="alexnet", recipe=replace(PLAIN, epochs=6), image_size=LARGER, width=0.5),
     "clarifai-2013-cls": Member(model="zfnet", recipe=replace(PLAIN, epochs=6), image_size=LARGER, width=0.5),
     "googlenet-2014-cls": Member(model="googlenet", recipe=PLAIN, image_size=LARGER, width=0.25),
-    "vgg-2014-cls": Member(model="vgg16", recipe=PLAIN, image_size=SIZE, width=0.25),
+    "vgg-2014-cls": Member(model="vgg16", recipe=replace(PLAIN, epochs=8), image_size=SIZE, width=0.25),
     "msra-2015-cls": Member(model="resnet18", recipe=NORMALISED, image_size=SIZE, width=0.25),
-    "resnext-2016-cls": Member(model="resnext50_32x4d", recipe=NORMALISED, image_size=SIZE, width=0.25),
+    "resnext-2016-cls": Member(
+        model="resnext50_32x4d", recipe=replace(NORMALISED, epochs=6), image_size=SIZE, width=0.25
+    ),
     "wmw-2017-cls": Member(model="se_resnet50", recipe=NORMALISED, image_size=SIZE, width=0.25),
 }

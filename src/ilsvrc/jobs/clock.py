@@ -1,5 +1,6 @@
 """How long a race still takes, from what was measured here: a lap per network before the start, then its real pace."""
 
+import statistics
 import time
 from collections.abc import Callable
 
@@ -10,7 +11,8 @@ class Clock:
     """Seconds left over several networks whose paces differ.
 
     expected holds each network's seconds as first measured; networks that are not in it are done already. A network
-    that is done corrects those to come: when finished ones took 1.2 times what was expected, so will the others.
+    that is done corrects those to come: what finished ones took over what was expected (the median, within half and
+    twice) is expected of the others too.
     """
 
     def __init__(self, expected: dict[str, float], now: Callable[[], float] = time.monotonic) -> None:
@@ -51,8 +53,9 @@ class Clock:
         )
 
     def _correction(self) -> float:
-        expected = sum(self._expected[name] for name in self._took)
-        return sum(self._took.values()) / expected if expected else 1.0
+        ratios = [took / self._expected[name] for name, took in self._took.items() if self._expected[name] > 0]
+        # One lap that something else disturbed must not make the rest look short, or endless.
+        return min(2.0, max(0.5, statistics.median(ratios))) if ratios else 1.0
 
     def _rest(self, expected: float, fraction: float) -> float:
         """Seconds left of the running network, of which `expected` in all were thought."""

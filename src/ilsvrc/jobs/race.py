@@ -29,7 +29,7 @@ from ilsvrc.reports.formats import duration
 from ilsvrc.reports.page import write_page
 from ilsvrc.reports.progress import Watch
 from ilsvrc.reports.race_report import Contender, Data, Point, Race
-from ilsvrc.spec import Member
+from ilsvrc.spec import Crops, Member
 from ilsvrc.train.checkpoint import write_text
 from ilsvrc.train.run import Run
 
@@ -86,8 +86,9 @@ def race(path: str, out: Path, wishes: Wishes, bench: Bench, watch: Watch, comma
         machine=machine(bench.device),
         command=command or machine_command(),
         started=started,
-        seconds=time.monotonic() - began,
-        protocol=_protocol(next(iter(trainings.values()))),
+        # Of a race that was stopped in between, the sittings before are known by their trainings.
+        seconds=max(time.monotonic() - began, sum(contender.seconds or 0.0 for contender in contenders)),
+        protocol=_protocol(list(trainings.values())),
         seed=wishes.seed,
         pictures=pictures(splits.val, {trainings[key].member.model: run for key, run in runs.items()}),
     )
@@ -216,8 +217,12 @@ def _point(epoch: dict[str, float]) -> Point:
     )
 
 
-def _protocol(training: Training) -> str:
-    protocol = training.judged_by
+def _protocol(trainings: list[Training]) -> str:
+    """The protocols in a few words, each once."""
+    return "; ".join(dict.fromkeys(_looking(training.judged_by) for training in trainings))
+
+
+def _looking(protocol: Crops) -> str:
     sides = ", ".join(map(str, protocol.short_sides))
     crops = {"center": "one centre crop", "ten": "ten crops"}[protocol.layout]
     return f"{crops} of {protocol.size} pixels from images of short side {sides}"

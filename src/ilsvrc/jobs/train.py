@@ -19,7 +19,7 @@ from ilsvrc.reports.progress import Watch
 from ilsvrc.spec import Crops, Member, Recipe, as_json
 from ilsvrc.train import checkpoint
 from ilsvrc.train import recipe as recipes
-from ilsvrc.train.init import calibrate, initialise
+from ilsvrc.train.init import initialise
 from ilsvrc.train.loop import Course, Place, train
 from ilsvrc.train.loss import classification
 from ilsvrc.train.optim import optimizer
@@ -164,9 +164,6 @@ class Work:
         """Load the checkpoint, if there is one, and answer where it stands."""
         if not self.run.state.exists():
             self.run.write_log([])
-            if self.training.recipe.init == "calibrated":
-                first = self.loader.epoch(0).batch(0)
-                calibrate(self.network, self.normal.images(first, self.bench.device))
             return Place()
         state = checkpoint.load_state(self.run.state)
         self.network.load_state_dict(state["network"])

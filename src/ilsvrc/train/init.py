@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ilsvrc.errors import SpecError
 
@@ -88,48 +88,7 @@ INITIALISATIONS: dict[str, Callable[[nn.Module, torch.Generator], None]] = {
     "caffe xavier": caffe_xavier,
     "he": he,
     "he inputs": he_inputs,
-    "calibrated": he_inputs,  # and then `calibrate`, which wants images
 }
-
-
-def calibrate(model: nn.Module, images: Tensor) -> None:
-    """Scale and shift each layer so that its units have mean 0 and deviation 1 over these images.
-
-    Krähenbühl et al. 2015 (data-dependent initialisation), Mishkin and Matas 2015: what batch normalisation does,
-    done once. Without it a deep ReLU network starts with nearly the same answer for every image. One pass: each
-    layer hands on its corrected output. Layers without a bias and classifiers stay as they are.
-    images is (N, 3, H, W), as the network is fed in training.
-    """
-    classifiers = _classifiers(model)
-    handles = [
-        layer.register_forward_hook(_center)
-        for name, layer in _weighted(model)
-        if layer.bias is not None and name not in classifiers
-    ]
-    modes = {layer: layer.training for layer in model.modules()}
-    model.train()  # side heads answer in training only
-    for layer in model.modules():
-        if isinstance(layer, nn.Dropout):
-            layer.eval()
-    try:
-        with torch.no_grad():
-            model(images)
-    finally:
-        for handle in handles:
-            handle.remove()
-        for layer, mode in modes.items():
-            layer.training = mode
-
-
-def _center(layer: nn.Module, _: object, output: Tensor) -> Tensor:
-    assert isinstance(layer, nn.Conv2d | nn.Linear)
-    assert layer.bias is not None
-    others = [axis for axis in range(output.ndim) if axis != 1]
-    mean, deviation = output.mean(others), output.std(others).clamp_min(1e-3)
-    layer.weight.div_(deviation.reshape(-1, *[1] * (layer.weight.ndim - 1)))
-    layer.bias.sub_(mean).div_(deviation)
-    shape = (-1, *[1] * (output.ndim - 2))
-    return (output - mean.reshape(shape)) / deviation.reshape(shape)
 
 
 def _weighted(model: nn.Module) -> list[tuple[str, nn.Conv2d | nn.Linear]]:

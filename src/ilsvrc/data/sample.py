@@ -46,7 +46,9 @@ class Dataset(Protocol):
     """A shape, not a base class: anything with these three serves."""
 
     @property
-    def classes(self) -> Classes: ...
+    def classes(self) -> Classes:
+        """In label order."""
+        ...
 
     def __len__(self) -> int: ...
 

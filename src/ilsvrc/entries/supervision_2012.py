@@ -33,8 +33,8 @@ RECIPE = Recipe(
         "the epochs are those of net 145 in the 2012 code",
         "bias rate 2 and no decay on biases: the 2012 code; the paper has one rate for all layers",
         "the 2012 code switches the colour noise off at epoch 67 and freezes conv1 at 72; here both stay as they are",
-        "colour noise: the components are fb.resnet.torch's, since the paper prints none; the 2012 code also divides the "
-        "crop by 1.1 after adding it",
+        "colour noise: the components are fb.resnet.torch's, since the paper prints none; the 2012 code also "
+        "divides the crop by 1.1 after adding it",
         "initialisation: N(0, 0.01) throughout as printed; the 2012 code has 0.03 in conv3 to conv5",
         "the 2012 code draws crop and mirror once per 32 images and always subtracts the centre of the mean image; "
         "here each image draws its own and the mean image's centre is subtracted too",

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from ilsvrc import __version__
-from ilsvrc.commands import challenge, data, networks, score, training
+from ilsvrc.commands import challenge, data, networks, score, training, weights
 from ilsvrc.errors import IlsvrcError
 from ilsvrc.jobs.interrupt import Stopped
 
@@ -21,7 +21,7 @@ app = App(
     version=__version__,
     version_flags=["--version"],
 )
-for command in (*challenge.COMMANDS, *data.COMMANDS, *networks.COMMANDS, *training.COMMANDS):
+for command in (*challenge.COMMANDS, *data.COMMANDS, *networks.COMMANDS, *training.COMMANDS, *weights.COMMANDS):
     app.command(command)
 app.command(score.app)
 

@@ -24,6 +24,11 @@ OPTIONS: dict[str, set[str]] = {
         *{"NAME", "--data", "--recipe", "--epochs", "--width", "--image-size", "--seed", "--out", "--resume"},
         *{"--device", "--precision", "--loaders"},
     },
+    "convert": {"SOURCE", "--model", "--out"},
+    "weights": {"FILE", "--json"},
+    "predict": {
+        *{"IMAGES", "--weights", "--model", "--data", "--top", "--batch", "--device", "--json", "--csv"},
+    },
     "evaluate": {"RUN", "--data", "--split", "--protocol", "--device", "--precision", "--json"},
     "score classification": {
         *{"PREDICTIONS", "--truth", "--meta", "--kit", "--top"},

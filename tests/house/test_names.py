@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2] / "src" / "ilsvrc"
 SOURCES = sorted(ROOT.rglob("*.py"))
 
 PUBLIC: dict[str, set[str]] = {
-    "ilsvrc": {"ENTRIES", "Entry", "__version__"},
+    "ilsvrc": {"ENTRIES", "Entry", "Predictor", "__version__"},
     "ilsvrc.data": {"Split", "credits", "description", "fingerprint", "name", "open"},
     "ilsvrc.models": {"CARDS", "MODELS", "build", "paper_size"},
     "ilsvrc.weights": {"Weights", "caffe", "load", "read_record", "save"},

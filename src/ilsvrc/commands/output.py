@@ -1,12 +1,16 @@
 """How commands print: rich on a terminal, plain text elsewhere, JSON for machines."""
 
+import csv
 import json
+import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console, RenderableType
 
 if TYPE_CHECKING:
+    from ilsvrc.jobs.predict import Answer
     from ilsvrc.reports.race_report import Race
 
 
@@ -39,3 +43,31 @@ def show_race(race: "Race", out: Path) -> None:
     else:
         print(plain_text(race))
     print(f"report: {out / 'report.html'}   numbers: {out / 'results.json'}   runs: {out / 'runs'}")
+
+
+def print_answers(answers: "Iterable[Answer]", form: Literal["text", "json", "csv"]) -> int:
+    """What a network says of images, as it says it; JSON is one list. How many images could not be read."""
+    faults, rows = 0, []
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    if form == "csv":
+        writer.writerow(["image", "rank", "wnid", "label_by_wnid", "name", "probability"])
+    for answer in answers:
+        faults += bool(answer.fault)
+        if form == "json":
+            guesses = [
+                {"wnid": g.wnid, "label_by_wnid": g.label, "name": g.name, "probability": g.probability}
+                for g in answer.guesses
+            ]
+            rows.append({"image": answer.image, "guesses": guesses} | ({"fault": answer.fault} if answer.fault else {}))
+        elif answer.fault:
+            print(answer.fault, file=sys.stderr)
+        elif form == "csv":
+            for rank, g in enumerate(answer.guesses, start=1):
+                writer.writerow([answer.image, rank, g.wnid, g.label, g.name, f"{g.probability:.6f}"])
+        else:
+            print(answer.image)
+            for g in answer.guesses:
+                print(f"  {g.probability:7.2%}  {g.wnid}  {g.name}")
+    if form == "json":
+        print_json(rows)
+    return faults

@@ -1,0 +1,37 @@
+"""Describe the weights in a file."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ilsvrc import weights
+
+ORDERS = {
+    "wnid": "by WordNet id",
+    "devkit": "of the development kit, ILSVRC2012_ID",
+    "own": "of the training's own data",
+}
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """The record in a file that `weights.save` wrote, as a dictionary. Raises WeightsError where there is none."""
+    return asdict(weights.read_record(path))
+
+
+def lines(record: dict[str, Any]) -> list[str]:
+    """The record in words, one fact per line."""
+    shown = ["warped" if record["warp"] else "shorter side", f"to {record['resize']} pixels, centre"]
+    facts = {
+        "network": record["model"],
+        "origin": record["origin"],
+        "licence": record["licence"],
+        "sha256": record["sha256"],
+        "classes": f"{record['classes']}, in the order {ORDERS[record['order']]}",
+        "image": f"{' '.join(shown)} {record['image_size']} pixels",
+        "channels": f"{record['channels']}, 0 to {record['top']:g}",
+        "mean": ", ".join(f"{value:g}" for value in record["mean"]),
+        "deviation": ", ".join(f"{value:g}" for value in record["std"]),
+        "error": record["error"] or "not measured",
+        "note": record["note"],
+    }
+    return [f"{name:<10} {fact}" for name, fact in facts.items() if fact]

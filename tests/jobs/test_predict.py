@@ -1,0 +1,197 @@
+"""From weight files and images to named guesses: the library, the commands, and what they refuse."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+import ilsvrc
+from ilsvrc import models, weights
+from ilsvrc.cli import run
+from ilsvrc.data import imagenet
+from ilsvrc.errors import DataError, SpecError, WeightsError
+from ilsvrc.jobs.evaluate import read_predictions
+from ilsvrc.jobs.predictor import Predictor, classes_of
+from ilsvrc.train.run import Run
+from ilsvrc.weights import Weights
+
+RECORD = Weights(
+    model="resnet18",
+    origin="a test",
+    licence="none",
+    sha256="0" * 64,
+    channels="BGR",
+    top=255.0,
+    mean=(104.0, 117.0, 123.0),
+    image_size=32,
+    resize=32,
+    width=0.125,
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three images in two folders, a file that is no image, and a network's weights."""
+    folder = tmp_path_factory.mktemp("predict")
+    (folder / "photos" / "below").mkdir(parents=True)
+    generator = np.random.default_rng(0)
+    for name in ("a.png", "b.JPEG", "below/c.png"):
+        Image.fromarray(generator.integers(0, 256, (40, 50, 3), np.uint8)).save(folder / "photos" / name)
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8 no image")
+    torch.manual_seed(0)
+    network = models.build("resnet18", 1000, 32, 0.125).eval()
+    nn.init.normal_(network.fc.weight, std=0.5)
+    weights.save(folder / "w.safetensors", network, RECORD)
+    weights.save(folder / "kit.safetensors", network, replace(RECORD, order="devkit"))
+    return folder
+
+
+def test_guesses_are_those_of_the_network_on_the_blob_of_its_record(folder: Path) -> None:
+    image = Image.open(folder / "photos" / "a.png")
+    network, record = weights.load("resnet18", folder / "w.safetensors")
+    with torch.inference_mode():
+        shares, labels = network(record.preprocess(image)).softmax(1)[0].topk(5)
+    (guesses,) = Predictor(folder / "w.safetensors", device="cpu")([image])
+    assert [guess.label for guess in guesses] == labels.tolist()
+    assert [guess.probability for guess in guesses] == pytest.approx(shares.tolist(), rel=1e-4)
+    assert [guess.wnid for guess in guesses] == [imagenet.classes().wnids[label] for label in labels]
+
+
+def test_a_path_a_pillow_image_and_an_array_are_the_same_image(folder: Path) -> None:
+    path = folder / "photos" / "a.png"
+    predictor = ilsvrc.Predictor(folder / "w.safetensors", device="cpu")
+    image = Image.open(path)
+    first, second, third, fourth = predictor([path, str(path), image, np.asarray(image)], top=2, batch=3)
+    assert first == second == third
+    assert [guess.wnid for guess in fourth] == [guess.wnid for guess in first]
+
+
+def test_scores_in_the_kit_s_order_name_the_classes_of_the_kit(folder: Path) -> None:
+    path = folder / "photos" / "a.png"
+    sorted_by_wnid = Predictor(folder / "w.safetensors", device="cpu")
+    by_kit = Predictor(folder / "kit.safetensors", device="cpu")
+    plain = sorted_by_wnid.probabilities([sorted_by_wnid.view(path)])[0]
+    ours = by_kit.probabilities([by_kit.view(path)])[0]
+    fox = imagenet.classes().wnids.index("n02119789")  # the kit's number 1
+    assert ours[fox] == plain[0]
+    tench = imagenet.classes().wnids.index("n01440764")  # the kit's number 449
+    assert (tench, ours[tench]) == (0, plain[448])
+
+
+def test_classes_of_one_s_own_are_named_by_wnid_in_sorted_order() -> None:
+    record = replace(RECORD, order="own", classes=3, wnids=("n3", "n1", "n2"))
+    classes, places = classes_of(record, Path("f"))
+    assert classes.wnids == ("n1", "n2", "n3")
+    assert places.tolist() == [1, 2, 0]
+    with pytest.raises(SpecError, match="has 7 classes and does not say which"):
+        classes_of(replace(RECORD, classes=7), Path("f"))
+
+
+def test_the_command_says_names_ids_and_probabilities(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["predict", str(folder / "photos"), "--weights", str(folder / "w.safetensors"), "--device", "cpu"]
+    assert run([*words, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [Path(row["image"]).name for row in rows] == ["a.png", "b.JPEG", "c.png"]
+    assert all(len(row["guesses"]) == 5 for row in rows)
+    assert set(rows[0]["guesses"][0]) == {"wnid", "label_by_wnid", "name", "probability"}
+    assert run([*words, "--csv", "--top", "2"]) == 0
+    table = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["rank"] for row in table] == ["1", "2"] * 3
+    assert table[0]["wnid"] == rows[0]["guesses"][0]["wnid"]
+    assert run(words) == 0
+    assert rows[2]["guesses"][4]["name"] in capsys.readouterr().out
+
+
+def test_patterns_are_taken_and_each_image_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photos = str(folder / "photos")
+    words = ["predict", f"{photos}/*.png", photos, "--weights", str(folder / "w.safetensors"), "--json"]
+    assert run(words) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 3
+
+
+def test_an_image_that_cannot_be_read_is_named_and_the_others_are_predicted(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["predict", str(folder), "--weights", str(folder / "w.safetensors"), "--json"]
+    assert run(words) == 1
+    shown = capsys.readouterr()
+    faults = [row for row in json.loads(shown.out) if "fault" in row]
+    assert [Path(row["image"]).name for row in faults] == ["broken.jpg"]
+    assert "1 of the images could not be read" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["nothing.jpg"], "no file, folder or pattern"),
+        ([".", "--json", "--csv"], "choose one"),
+    ],
+)
+def test_words_that_name_no_image_are_refused(
+    folder: Path, words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["predict", *words, "--weights", str(folder / "w.safetensors")]) == 1
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_file_of_unknown_weights_asks_for_the_network(tmp_path: Path) -> None:
+    (tmp_path / "f.caffemodel").write_bytes(b"\x0a\x01x")
+    with pytest.raises(SpecError, match="name it with --model"):
+        Predictor(tmp_path / "f.caffemodel")
+    with pytest.raises(WeightsError, match="no layer with weights"):
+        Predictor(tmp_path / "f.caffemodel", "vgg16")
+
+
+@pytest.mark.parametrize("image", [3, np.zeros((4, 4)), "absent.jpg"])
+def test_what_is_no_image_is_refused(folder: Path, image: object) -> None:
+    with pytest.raises(DataError, match="give"):
+        Predictor(folder / "w.safetensors", device="cpu")([image])
+
+
+def test_weights_shows_the_record_and_convert_writes_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["weights", str(folder / "kit.safetensors")]) == 0
+    shown = capsys.readouterr().out
+    assert "of the development kit" in shown
+    assert "BGR, 0 to 255" in shown
+    out = folder / "again.safetensors"
+    assert run(["convert", str(folder / "w.safetensors"), "--model", "resnet18", "--out", str(out)]) == 0
+    assert out.read_bytes() == (folder / "w.safetensors").read_bytes()
+    capsys.readouterr()
+    assert run(["weights", str(out), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(RECORD.as_json())
+    assert run(["convert", str(out), "--model", "resnet18", "--out", str(folder / "w.pth")]) == 1
+    assert "name it" in capsys.readouterr().err
+
+
+def test_the_table_of_classes_is_the_kit_s() -> None:
+    classes = imagenet.classes()
+    assert len(classes) == len(set(classes.wnids)) == 1000
+    assert list(classes.wnids) == sorted(classes.wnids)
+    assert classes.words[0] == "tench, Tinca tinca"
+    assert sorted(imagenet.devkit_places().tolist()) == list(range(1000))
+    assert classes.wnids[imagenet.devkit_places().tolist().index(0)] == "n02119789"
+
+
+@pytest.mark.parametrize("model", ["alexnet", "resnet18"])
+def test_a_run_of_ours_predicts_what_it_was_judged_by(finished: dict[str, Run], tiny: Path, model: str) -> None:
+    run = finished[model]
+    stored = read_predictions(run.directory / "predictions.npz")
+    predictor = Predictor(run.directory, data_path=tiny, device="cpu")
+    paths = [tiny / "val" / f"{name}.JPEG" for name in stored.names[:4]]
+    shares = predictor.probabilities([predictor.view(path) for path in paths])
+    assert np.allclose(shares, stored.probabilities[:4], atol=1e-5)
+    assert all(guess[0].wnid in predictor.classes.wnids for guess in predictor(paths))
+
+
+def test_a_run_whose_classes_nobody_names_is_refused(finished: dict[str, Run], tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="give its data set with --data"):
+        Predictor(finished["resnet18"].directory)
+    with pytest.raises(DataError, match="the directory of a run"):
+        Predictor(tmp_path)

@@ -81,8 +81,8 @@ def test_an_image_is_right_when_its_label_is_among_the_first_guesses():
 
 def test_equal_probabilities_go_to_the_lower_label():
     # Every second class is equally probable: enough of them that a sort which is not stable shows.
-    said = predictions([[0.02, 0.0] * 50] * 50, list(range(0, 100, 2)))
-    assert [error(said, top).value for top in (1, 2, 25)] == pytest.approx([0.98, 0.96, 0.5])
+    said = predictions([[0.02, 0.0] * 50] * 5, [0, 2, 4, 6, 8])
+    assert [error(said, top).value for top in (1, 2, 5)] == pytest.approx([0.8, 0.6, 0.0])
 
 
 def test_five_guesses_among_three_classes_are_three():

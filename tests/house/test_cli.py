@@ -17,6 +17,7 @@ OPTIONS: dict[str, set[str]] = {
     },
     "mini": {"DIRECTORY", "--train", "--val", "--test", "--seed", "--detection", "--no-detection"},
     "index": {"ARCHIVE", "--json"},
+    "pack": {"DATA", "OUT", "--splits", "--short-side", "--max-side", "--quality", "--raw", "--workers"},
     "models": {"NAME", "--json"},
     "list": {"--json"},
     "show": {"ENTRY", "--json"},
@@ -27,7 +28,8 @@ OPTIONS: dict[str, set[str]] = {
     "convert": {"SOURCE", "--model", "--out"},
     "weights": {"FILE", "--json"},
     "predict": {
-        *{"IMAGES", "--weights", "--model", "--data", "--top", "--batch", "--device", "--json", "--csv"},
+        *{"IMAGES", "--weights", "--model", "--data", "--top", "--batch", "--device", "--engine"},
+        *{"--json", "--csv"},
     },
     "evaluate": {"RUN", "--data", "--split", "--protocol", "--device", "--precision", "--json"},
     "score classification": {

@@ -1,10 +1,11 @@
-"""`ilsvrc index`: data sets as they are distributed."""
+"""`ilsvrc index` and `pack`: data sets as they are distributed, and as they are fast."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
+Positive = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 JsonFlag = Annotated[bool, Parameter(negative="")]
 
 
@@ -17,7 +18,8 @@ def index(archive: Path, /, *, json: JsonFlag = False) -> None:
     Parameters
     ----------
     archive
-        A plain tar, such as ILSVRC2012_img_train.tar (a tar of 1,000 tars) or ILSVRC2012_img_val.tar.
+        A plain tar, such as ILSVRC2012_img_train.tar (a tar of 1,000 tars) or ILSVRC2012_img_val.tar; a zip; or a
+        directory of shards.
     json
         Print JSON, for machines.
     """
@@ -35,4 +37,52 @@ def index(archive: Path, /, *, json: JsonFlag = False) -> None:
     return print(made)
 
 
-COMMANDS = (index,)
+def pack(
+    data: Path,
+    out: Path,
+    /,
+    *,
+    splits: Annotated[tuple[Literal["train", "val", "test"], ...], Parameter(negative="")] = ("train", "val"),
+    short_side: Positive | None = None,
+    max_side: Positive | None = None,
+    quality: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=100))] = 95,
+    raw: JsonFlag = False,
+    workers: Positive | None = None,
+) -> None:
+    """Pack a data set into shards that are fast to read; started again after a stop it goes on where it was.
+
+    Without a side the images keep their bytes. Boxes move with the pixels. Images are never enlarged.
+
+    Parameters
+    ----------
+    data
+        A data set in any form that is read.
+    out
+        A new directory, or one that the same command has begun.
+    splits
+        What to pack; repeat the option for several.
+    short_side
+        Pixels of the shorter side.
+    max_side
+        Pixels of the longer side at most.
+    quality
+        Of the JPEG files written.
+    raw
+        Write pixels, not JPEG: larger, and nothing is left to decode.
+    workers
+        Threads that decode, resize and encode; as many as there are processors by default.
+    """
+    import os
+
+    from ilsvrc.jobs.pack import Packing
+    from ilsvrc.jobs.pack import pack as job
+    from ilsvrc.reports.progress import Watch
+
+    watch = Watch()
+    packing = Packing(short_side, max_side, quality, raw)
+    with watch.live(), watch.stage("packing", 1) as stage:
+        done = job(str(data), out, packing, splits, workers or os.cpu_count() or 1, lambda k, n: stage.at(k / n))
+    print(done)
+
+
+COMMANDS = (index, pack)

@@ -11,25 +11,30 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from ilsvrc.data.folders import Folder
     from ilsvrc.data.sample import Dataset
+    from ilsvrc.data.shards import Shards
 
 __all__ = ["Split", "credits", "description", "fingerprint", "name", "open"]
 
 Split = Literal["train", "val", "test"]
 
 
-def open(path: Path | str, split: Split, *, boxes: bool = True) -> "Folder":
+def open(path: Path | str, split: Split, *, boxes: bool = True) -> "Folder | Shards":
     """The data set in a directory or in archives: split 'train', 'val' or 'test'.
 
     Reads the official archives as they are or extracted (the mini set too), class folders with or without
-    splits, Kaggle's tree, and Tiny ImageNet, each as a directory, a zip or a tar; docs/data.md shows them. Files
-    are listed now and read when asked for. Labels are positions by sorted WordNet id, or folder name: the same,
-    in the same order, whichever form is read. boxes=False leaves box files unread.
+    splits, Kaggle's tree, and Tiny ImageNet, each as a directory, a zip or a tar, and shards as `ilsvrc pack` and
+    WebDataset write them; docs/data.md shows them. Files are listed now and read when asked for. Labels are
+    positions by sorted WordNet id, or folder name: the same, in the same order, whichever form is read.
+    boxes=False leaves box files unread.
     Raises DataError when the path holds none of these or contradicts itself.
     """
-    from ilsvrc.data import archives, folders
+    from ilsvrc.data import archives, folders, shards
 
     place = Path(path)
-    return folders.read(archives.tree_of(place) or place, split, boxes=boxes)
+    tree = archives.tree_of(place)
+    if tree is None and any(shards.shards_in(place, each) for each in folders.SPLITS):
+        return shards.read(place, split, boxes=boxes)
+    return folders.read(tree or place, split, boxes=boxes)
 
 
 def name(dataset: "Dataset") -> str:

@@ -20,6 +20,7 @@ from ilsvrc.data.boxes import KnownBoxes, TextBoxes, XmlBoxes, read_corners, rea
 from ilsvrc.data.devkit import Synsets, read_ground_truth, read_synsets
 from ilsvrc.data.listing import class_names, listing, passed_over, scan, short_names, some
 from ilsvrc.data.sample import Classes, Dataset, Sample
+from ilsvrc.data.shards import Shards
 from ilsvrc.data.tree import Inside, Members, Place, globbed
 from ilsvrc.errors import DataError
 
@@ -123,7 +124,10 @@ def read(path: Place | str, split: str, *, boxes: bool = True) -> Folder:
 
 
 def rows(dataset: Dataset) -> Iterator[tuple[str, int, int | None]]:
-    """Name, size in bytes and label of each image; of a Folder without reading any."""
+    """Name, size in bytes and label of each image; of files and shards without reading any."""
+    if isinstance(dataset, Shards):
+        yield from dataset.rows()
+        return
     if not isinstance(dataset, Folder):
         for sample in map(dataset.__getitem__, range(len(dataset))):
             yield sample.name, len(sample.jpeg), sample.label

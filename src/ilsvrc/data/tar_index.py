@@ -245,7 +245,7 @@ def save(index: Index) -> Path:
     for place in places(index.path):
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            _write_whole(place, raw)
+            write_whole(place, raw)
         except OSError as error:
             refusals.append(f"{place} ({error.strerror})")
         else:
@@ -253,7 +253,8 @@ def save(index: Index) -> Path:
     raise DataError(f"the index can be written neither to {' nor to '.join(refusals)}; make one of them writable")
 
 
-def _write_whole(place: Path, raw: bytes) -> None:
+def write_whole(place: Path, raw: bytes) -> None:
+    """Write a file so that nobody ever sees a part of it. Raises OSError when it cannot be written."""
     number, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
     try:
         with os.fdopen(number, "wb") as file:

@@ -5,7 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ilsvrc.data import tars
+from ilsvrc.data import shards, tars, zips
+from ilsvrc.data.source import Source
+from ilsvrc.data.tar_index import save
+from ilsvrc.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,31 @@ class Indexed:
 
 
 def index(archive: Path, progress: Callable[[int, int], None] | None = None) -> Indexed:
-    """Write the index of a plain tar beside it, or into the user's cache where that may not be written.
+    """Write the index of a plain tar or a zip beside it, or into the user's cache where that may not be written.
+
+    Of a directory of shards the table of each split is written into it; the last is what the result tells of.
 
     progress(bytes done, bytes in all) is called now and then.
     Raises DataError when the archive is missing, damaged or compressed.
     """
     started = time.monotonic()
-    made, written = tars.write_index(archive, progress)
+    if archive.is_dir():
+        return _index_shards(archive, started)
+    if zips.is_zip(archive):
+        made = zips.index_zip(Source(archive))
+        written = save(made)
+    else:
+        made, written = tars.write_index(archive, progress)
     return Indexed(archive, written, len(made), int(made.image.sum()), time.monotonic() - started)
+
+
+def _index_shards(directory: Path, started: float) -> Indexed:
+    written, images = None, 0
+    for split in shards.SPLITS:
+        if shards.shards_in(directory, split):
+            table = shards.scan(directory, split)
+            written = shards.save(directory, split, table)
+            images += len(table["shard"])
+    if written is None:
+        raise DataError(f"{directory} holds no shards of train, val or test; give an archive or a directory of shards")
+    return Indexed(directory, written, images, images, time.monotonic() - started)

@@ -12,6 +12,7 @@ from ilsvrc import data
 from ilsvrc.data.folders import Folder
 from ilsvrc.data.loader import Batch, Epoch, Kept, Loader, Views
 from ilsvrc.data.sample import Dataset, Sample
+from ilsvrc.data.shards import Shards
 from ilsvrc.errors import DataError
 from ilsvrc.predict.predict import cutter
 from ilsvrc.spec import Augmentation, Crops, Recipe
@@ -28,8 +29,8 @@ class Splits:
     """A data set's two halves: what is learnt from and what is judged on."""
 
     path: str
-    train: Folder
-    val: Folder
+    train: Folder | Shards
+    val: Folder | Shards
     fingerprint: str
 
 

@@ -34,7 +34,7 @@ def main(words: Sequence[str] | None = None) -> None:
 def run(words: Sequence[str] | None = None) -> int:
     """The exit code of the command of these words; what went wrong is printed, without traceback."""
     try:
-        app(words, exit_on_error=False, print_error=True, result_action="return_value")
+        code = app(words, exit_on_error=False, print_error=True, result_action="return_value")
     except CycloptsError:
         return 2
     except IlsvrcError as error:
@@ -57,7 +57,7 @@ def run(words: Sequence[str] | None = None) -> int:
         if "out of memory" not in str(error) and "can't allocate memory" not in str(error):
             raise
         return _failed("out of memory; use smaller images or a smaller width, or close other programs", 1)
-    return 0
+    return code if type(code) is int else 0  # a command that judges gives its own: check
 
 
 def _failed(sentence: str, code: int) -> int:

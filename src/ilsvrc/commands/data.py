@@ -1,4 +1,4 @@
-"""`ilsvrc index` and `pack`: data sets as they are distributed, and as they are fast."""
+"""`ilsvrc index`, `check` and `pack`: data sets as they are distributed, and as they are fast."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -35,6 +35,36 @@ def index(archive: Path, /, *, json: JsonFlag = False) -> None:
     if json:
         return print_json({**asdict(made), "archive": str(made.archive), "written": str(made.written)})
     return print(made)
+
+
+def check(
+    data: Path, /, *, json: JsonFlag = False, fix_list: Path | None = None, workers: Positive | None = None
+) -> int:
+    """Check a data set: counts, boxes, and whether every image can be decoded; the exit code is 1 when it is not sound.
+
+    Parameters
+    ----------
+    data
+        A data set in any form that is read.
+    json
+        Print JSON, for machines.
+    fix_list
+        Write the names of the images to leave out, one a line.
+    workers
+        Threads that decode; as many as there are processors by default.
+    """
+    import os
+
+    from ilsvrc.commands.output import print_json
+    from ilsvrc.jobs.check import check as job
+    from ilsvrc.reports.progress import Watch
+
+    watch = Watch(quiet=json)
+    threads = workers or os.cpu_count() or 1
+    with watch.live(), watch.stage("decoding", 1) as stage:
+        report = job(str(data), workers=threads, fix_list=fix_list, progress=lambda done, of: stage.at(done / of))
+    print_json(report.as_json()) if json else print("\n".join(report.lines()))
+    return 0 if report.sound else 1
 
 
 def pack(
@@ -85,4 +115,4 @@ def pack(
     print(done)
 
 
-COMMANDS = (index, pack)
+COMMANDS = (index, check, pack)

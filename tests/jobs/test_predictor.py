@@ -109,6 +109,15 @@ def test_the_command_says_names_ids_and_probabilities(folder: Path, capsys: pyte
     assert rows[2]["guesses"][4]["name"] in capsys.readouterr().out
 
 
+def test_the_bf16_engine_says_the_same_with_probabilities_a_little_off(folder: Path) -> None:
+    paths = sorted((folder / "photos").rglob("*.*"))
+    exact = Predictor(folder / "w.safetensors", device="cpu")(paths)
+    fast = Predictor(folder / "w.safetensors", device="cpu", engine="bf16")(paths)
+    for ours, theirs in zip(fast, exact, strict=True):
+        assert theirs[0].label in {guess.label for guess in ours}
+        assert ours[0].probability == pytest.approx(theirs[0].probability, rel=0.2)
+
+
 def test_patterns_are_taken_and_each_image_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photos = str(folder / "photos")
     words = ["predict", f"{photos}/*.png", photos, "--weights", str(folder / "w.safetensors"), "--json"]

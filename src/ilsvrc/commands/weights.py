@@ -1,7 +1,7 @@
 """`ilsvrc convert`, `weights` and `predict`: other people's weights, and what a network sees in an image."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter, validators
 
@@ -56,6 +56,7 @@ def predict(
     top: Positive = 5,
     batch: Positive = 32,
     device: str = "auto",
+    engine: Literal["eager", "bf16"] = "eager",
     json: Flag = False,
     csv: Flag = False,
 ) -> None:
@@ -77,6 +78,8 @@ def predict(
         Images at a time.
     device
         auto, cpu, cuda or cuda:1.
+    engine
+        eager, or bf16: faster where the machine multiplies it, with probabilities a little off.
     json
         Print JSON, for machines.
     csv
@@ -92,7 +95,8 @@ def predict(
         raise SpecError("--json and --csv are both asked for; choose one")
     keep_memory()
     threads = bench(device).loaders
-    answers = job(Predictor(weights, model, data_path=data, device=device), images, top, batch, threads, Watch())
+    predictor = Predictor(weights, model, data_path=data, device=device, engine=engine)
+    answers = job(predictor, images, top, batch, threads, Watch())
     faults = print_answers(answers, "json" if json else "csv" if csv else "text")
     if faults:
         raise DataError(f"{faults} of the images could not be read, as said above; replace them or leave them out")

@@ -74,14 +74,19 @@ class Stores:
 
 def built(training: Training, classes: int, device: torch.device) -> nn.Module:
     """The network, initialised from the seed, channels last, on the device. Raises SpecError with what does not fit."""
-    member = training.member
-    try:
-        network = models.build(member.model, classes, training.size, member.width)
-    except ValueError as error:
-        raise SpecError(str(error)) from error
-    initialise(network, member.recipe.init, training.seed)
+    network = plain(training, classes)
+    initialise(network, training.member.recipe.init, training.seed)
     placed: nn.Module = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return placed
+
+
+def plain(training: Training, classes: int) -> nn.Module:
+    """The network as it is built, wherever torch builds now. Raises SpecError with what does not fit."""
+    member = training.member
+    try:
+        return models.build(member.model, classes, training.size, member.width)
+    except ValueError as error:
+        raise SpecError(str(error)) from error
 
 
 def run_training(
@@ -102,6 +107,8 @@ def run_training(
     run = Run(directory)
     recipes.check(training.recipe)
     check_augmentation(training.recipe.augment, training.size)
+    with torch.device("meta"):
+        plain(training, len(splits.train.classes))  # what cannot be built must leave no directory behind
     run.start(asked(training, splits, bench), circumstances(bench))
     if run.scores.exists():
         return run

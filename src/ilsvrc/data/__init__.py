@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from ilsvrc.data.folders import Folder
+    from ilsvrc.data.parquet import Parquet
     from ilsvrc.data.sample import Dataset
     from ilsvrc.data.shards import Shards
 
@@ -18,22 +19,25 @@ __all__ = ["Split", "credits", "description", "fingerprint", "name", "open"]
 Split = Literal["train", "val", "test"]
 
 
-def open(path: Path | str, split: Split, *, boxes: bool = True) -> "Folder | Shards":
+def open(path: Path | str, split: Split, *, boxes: bool = True) -> "Folder | Shards | Parquet":
     """The data set in a directory or in archives: split 'train', 'val' or 'test'.
 
     Reads the official archives as they are or extracted (the mini set too), class folders with or without
     splits, Kaggle's tree, and Tiny ImageNet, each as a directory, a zip or a tar, and shards as `ilsvrc pack` and
-    WebDataset write them; docs/data.md shows them. Files are listed now and read when asked for. Labels are
-    positions by sorted WordNet id, or folder name: the same, in the same order, whichever form is read.
+    WebDataset write them, and Hugging Face's parquet files; docs/data.md shows them. Files are listed now and
+    read when asked for. Labels are positions by sorted WordNet id, or folder name: the same, in the same order,
+    whichever form is read.
     boxes=False leaves box files unread.
     Raises DataError when the path holds none of these or contradicts itself.
     """
-    from ilsvrc.data import archives, folders, shards
+    from ilsvrc.data import archives, folders, parquet, shards
 
     place = Path(path)
     tree = archives.tree_of(place)
     if tree is None and any(shards.shards_in(place, each) for each in folders.SPLITS):
         return shards.read(place, split, boxes=boxes)
+    if tree is None and any(parquet.files_in(place, each) for each in folders.SPLITS):
+        return parquet.read(place, split)
     return folders.read(tree or place, split, boxes=boxes)
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from ilsvrc.data.boxes import KnownBoxes, TextBoxes, XmlBoxes, read_corners, read_lines, read_table
 from ilsvrc.data.devkit import Synsets, read_ground_truth, read_synsets
 from ilsvrc.data.listing import class_names, listing, passed_over, scan, short_names, some
+from ilsvrc.data.parquet import Parquet
 from ilsvrc.data.sample import Classes, Dataset, Sample
 from ilsvrc.data.shards import Shards
 from ilsvrc.data.tree import Inside, Members, Place, globbed
@@ -125,7 +126,7 @@ def read(path: Place | str, split: str, *, boxes: bool = True) -> Folder:
 
 def rows(dataset: Dataset) -> Iterator[tuple[str, int, int | None]]:
     """Name, size in bytes and label of each image; of files and shards without reading any."""
-    if isinstance(dataset, Shards):
+    if isinstance(dataset, Shards | Parquet):
         yield from dataset.rows()
         return
     if not isinstance(dataset, Folder):

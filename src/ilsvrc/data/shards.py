@@ -135,7 +135,7 @@ def scan(path: Path, split: str) -> dict[str, np.ndarray]:
     found: list[_Found] = []
     for number, each in enumerate(paths):
         found += _samples(Source(each), number)
-    known = _classes_beside(path)
+    known = classes_beside(path)
     labels = [each.label for each in found]
     count = max(labels, default=-1) + 1
     wnids, words = known or ([f"{label:04d}" for label in range(count)],) * 2
@@ -231,7 +231,7 @@ def _take_json(sample: _Found, raw: bytes, source: Source) -> None:
         raise DataError(f"the JSON of {sample.name} in {source.path} is damaged ({error}); pack it anew") from error
 
 
-def _classes_beside(path: Path) -> tuple[list[str], list[str]] | None:
+def classes_beside(path: Path) -> tuple[list[str], list[str]] | None:
     """The classes in label order, of classes.json as packing writes it, or of a list of WordNet ids."""
     place = path / "classes.json"
     try:

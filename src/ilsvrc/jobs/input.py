@@ -11,6 +11,7 @@ from torch import Tensor
 from ilsvrc import data
 from ilsvrc.data.folders import Folder
 from ilsvrc.data.loader import Batch, Epoch, Kept, Loader, Views
+from ilsvrc.data.parquet import Parquet
 from ilsvrc.data.sample import Dataset, Sample
 from ilsvrc.data.shards import Shards
 from ilsvrc.errors import DataError
@@ -29,8 +30,8 @@ class Splits:
     """A data set's two halves: what is learnt from and what is judged on."""
 
     path: str
-    train: Folder | Shards
-    val: Folder | Shards
+    train: Folder | Shards | Parquet
+    val: Folder | Shards | Parquet
     fingerprint: str
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
-from ilsvrc.spec import Crops, Entry, Member
+from ilsvrc.spec import Crops, Entry, Member, Recipe
 
 
 def rows(entries: dict[str, Entry]) -> list[dict[str, Any]]:
@@ -40,7 +40,7 @@ def overview(entries: dict[str, Entry]) -> Table:
             str(entry.year),
             entry.team,
             entry.task,
-            ", ".join(map(_seat, entry.members)),
+            ", ".join(map(seat, entry.members)),
             f"{first.percent:g} % {first.metric} ({first.split})",
         )
     return table
@@ -50,15 +50,11 @@ def page(entry: Entry) -> tuple[str | Table, ...]:
     """One entry, to be read: what was new, who took part, how each was trained and tested, what was published."""
     parts: list[str | Table] = [
         f"{entry.team}, ILSVRC {entry.year}, {entry.task}  ({entry.key})\n{entry.new}\nSource: {entry.source}",
-        f"\nNetworks: {', '.join(map(_seat, entry.members))}\nTested by: {_protocol(entry.protocol)}",
+        f"\nNetworks: {', '.join(map(seat, entry.members))}\nTested by: {protocol(entry.protocol)}",
     ]
     for recipe in dict.fromkeys(member.recipe for member in entry.members):
         lines = [f"\nTrained by: {recipe.source}"]
-        lines += [
-            f"  {field.name.replace('_', ' '):<16} {_plain(getattr(recipe, field.name))}"
-            for field in fields(recipe)
-            if field.name not in ("source", "gaps")
-        ]
+        lines += [f"  {name:<16} {value}" for name, value in told(recipe)]
         parts.append("\n".join(lines))
         parts.append(_sentences("What the paper leaves open, and what was chosen:", recipe.gaps))
     table = Table(box=None, pad_edge=False, header_style="bold", title="\nPublished", title_justify="left")
@@ -70,18 +66,31 @@ def page(entry: Entry) -> tuple[str | Table, ...]:
     return tuple(part for part in parts if part)
 
 
-def _seat(member: Member) -> str:
+def seat(member: Member) -> str:
+    """A member in a list: '5 × alexnet'."""
     return member.model if member.copies == 1 else f"{member.copies} × {member.model}"
 
 
-def _protocol(protocol: Crops) -> str:
-    crops = {"center": "one centre crop", "ten": "ten crops"}[protocol.layout]
-    sides = ", ".join(map(str, protocol.short_sides))
-    return f"{crops} of {protocol.size} pixels from short side {sides}, {protocol.average} averaged"
+def protocol(tested: Crops) -> str:
+    """A protocol in words."""
+    crops = {"center": "one centre crop", "ten": "ten crops"}[tested.layout]
+    sides = ", ".join(map(str, tested.short_sides))
+    return f"{crops} of {tested.size} pixels from short side {sides}, {tested.average} averaged"
+
+
+def told(recipe: Recipe) -> list[tuple[str, str]]:
+    """Names and values of what a recipe sets; what it leaves at zero is left out."""
+    values = {field.name: getattr(recipe, field.name) for field in fields(recipe)}
+    values["side_weight"] = f"{recipe.side_weight:g}, where there are side heads"
+    return [
+        (name.replace("_", " "), _plain(value))
+        for name, value in values.items()
+        if name not in ("source", "gaps") and value != 0
+    ]
 
 
 def _plain(value: Any) -> str:
-    """A recipe's field as a person writes it: SGD(lr=0.01, momentum=0.9)."""
+    """A field as a person writes it: SGD(lr=0.01, momentum=0.9)."""
     if isinstance(value, tuple):
         return ", ".join(map(_plain, value)) or "none"
     return str(value)

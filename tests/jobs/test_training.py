@@ -173,6 +173,7 @@ def test_a_network_that_cannot_be_is_a_sentence_before_anything_is_trained(split
     small = training("alexnet")
     with pytest.raises(SpecError, match="image_size is 20 pixels; the smallest this network can take is 36"):
         run_training(replace(small, member=replace(small.member, image_size=20)), splits, tmp_path, BENCH, QUIET)
+    assert not any(tmp_path.iterdir()), "the same folder must serve the size that is then asked for"
     assert not any(tmp_path.iterdir()), "nothing is left that would stand in the way of better words"
 
 

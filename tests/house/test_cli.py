@@ -45,6 +45,7 @@ OPTIONS: dict[str, set[str]] = {
         *{"PREDICTIONS", "--truth", "--images", "--meta", "--exclude", "--kit"},
         *{"--as-the-kit", "--strict", "--json", "--html"},
     },
+    "bench scoring": {"--lines", "--repeat"},
     "score convert": {"SOURCE", "TARGET", "--from", "--to", "--task", "--meta", "--to-meta", "--split"},
 }
 

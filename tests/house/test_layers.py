@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reports": {"errors", "spec", "entries", "scoring", "ilsvrc"},
     "jobs": BELOW_JOBS,
     "bench": BELOW_JOBS,
-    "commands": {"errors", "spec", "entries", "jobs", "reports"},
+    "commands": {"errors", "spec", "entries", "jobs", "reports", "bench"},
     "cli": {"errors", "spec", "entries", "jobs", "commands", "ilsvrc"},
     "__main__": {"cli"},
     "ilsvrc": {"entries", "spec"},

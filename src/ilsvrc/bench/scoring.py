@@ -1,6 +1,6 @@
 """The scorer's times: whole commands with reading, and its matching against pycocotools.
 
-Run `python -m ilsvrc.bench.scoring`. Files are generated in the sizes of the real ones. Each command is a process of
+Run `ilsvrc bench scoring`. Files are generated in the sizes of the real ones. Each command is a process of
 its own, so its time holds the start of Python and every import; of several runs the median is printed, and the
 largest memory. pycocotools is timed without reading, on the same detections in memory, and so is ours beside it.
 It answers another question (its matching differs), so times are compared and values are not.
@@ -170,7 +170,7 @@ def environment(lines: int, repeat: int) -> list[str]:
     return [
         f"machine: {cpu or platform.processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}",
         f"versions: ilsvrc {__version__}, Python {platform.python_version()}, {packages}",
-        f"command: python -m ilsvrc.bench.scoring {lines} {repeat}",
+        f"command: ilsvrc bench scoring --lines {lines} --repeat {repeat}",
         "",
     ]
 
@@ -191,7 +191,3 @@ def table(runs: Sequence[Run]) -> list[str]:
         ratio = f"{run.seconds / ours:.0f}x" if ours and "pycocotools" in run.what else ""
         lines.append(f"| {run.what} | {run.seconds:.2f} | {run.runs} | {memory} | {ratio} |")
     return lines
-
-
-if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))

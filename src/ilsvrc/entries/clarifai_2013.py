@@ -37,7 +37,7 @@ CLASSIFICATION = Entry(
         Reported(metric="top-5 error", percent=16.5, split="val", source="Zeiler and Fergus, table 2, 1 net"),
         Reported(metric="top-1 error", percent=38.4, split="val", source="Zeiler and Fergus, table 2, 1 net"),
     ),
-    source="Zeiler and Fergus 2013, section 5.1; result page of 2013",
+    source="Zeiler and Fergus 2013, table 2; result page of 2013",
     new="Pictures of what layers respond to showed where AlexNet was coarse: smaller filters and strides below.",
     gaps=(
         "Clarifai published neither networks nor recipe; five ZFNets stand in for them",

@@ -15,7 +15,7 @@ from ilsvrc.spec import (
 )
 
 RECIPE = Recipe(
-    source="Xie et al. 2016, section 4; the authors' Torch code",
+    source="Xie et al. 2016, ImageNet training details; the authors' Torch code",
     epochs=90,
     batch=256,
     optimizer=SGD(lr=0.1, momentum=0.9, weight_decay=1e-4, rate_inside=False, nesterov=True),
@@ -38,12 +38,12 @@ CLASSIFICATION = Entry(
     members=(Member(model="resnext101_64x4d", recipe=RECIPE),),
     protocol=Crops(layout="center", short_sides=(256,), size=224),
     reported=(
-        Reported(metric="top-5 error", percent=3.03, split="test", source="section 5, the submission (an ensemble)"),
+        Reported(metric="top-5 error", percent=3.03, split="test", source="result page of 2016, an ensemble"),
         Reported(metric="top-5 error", percent=5.3, split="val", source="table 4, ResNeXt-101 64x4d, 1 crop"),
         Reported(metric="top-1 error", percent=20.4, split="val", source="table 4, ResNeXt-101 64x4d, 1 crop"),
         Reported(metric="top-1 error", percent=22.2, split="val", source="table 3, ResNeXt-50 32x4d, 1 crop"),
     ),
-    source="Xie et al. 2016, section 5",
+    source="Xie et al. 2016, tables 3 and 4; result page of 2016",
     new="Cardinality: many narrow paths of one shape in each block instead of one wide one.",
     gaps=(
         "members and weights of the submitted ensemble are not published; the paper's largest network alone",

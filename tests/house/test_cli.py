@@ -33,6 +33,7 @@ OPTIONS: dict[str, set[str]] = {
         *{"--json", "--csv"},
     },
     "evaluate": {"RUN", "--data", "--split", "--protocol", "--device", "--precision", "--json"},
+    "report": {"RUNS", "--out"},
     "score classification": {
         *{"PREDICTIONS", "--truth", "--meta", "--kit", "--top"},
         *{"--as-the-kit", "--strict", "--json", "--html"},

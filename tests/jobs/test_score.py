@@ -190,6 +190,7 @@ def test_the_page_is_whole_and_opens_offline(kit, tmp_path, capsys):
 
 
 def test_a_page_that_cannot_be_written_is_an_error_of_one_sentence(kit, tmp_path):
+    (tmp_path / "no").write_text("a file where a folder belongs")
     with pytest.raises(SpecError, match="cannot be written"):
         app(["classification", str(kit["labels"]), "--truth", str(kit["truth"]), "--html", str(tmp_path / "no" / "p")])
 

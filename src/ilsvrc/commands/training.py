@@ -1,7 +1,9 @@
-"""`ilsvrc train` and `evaluate`: one network."""
+"""`ilsvrc train`, `evaluate` and `report`: one network, and several beside each other."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
 
 from ilsvrc.commands.options import Flag, Positive, Precision, Seed, Threads, Width
 
@@ -106,4 +108,19 @@ def evaluate(
     return None
 
 
-COMMANDS = (train, evaluate)
+def report(runs: Annotated[tuple[Path, ...], Parameter(negative="")], /, *, out: Path = Path("runs.html")) -> None:
+    """Draw the curves of several trainings over each other, finished or under way, into one page.
+
+    Parameters
+    ----------
+    runs
+        Directories of trainings, or folders that hold several.
+    out
+        The page to write.
+    """
+    from ilsvrc.jobs.report import report as job
+
+    print(job(runs, out))
+
+
+COMMANDS = (train, evaluate, report)

@@ -17,6 +17,7 @@ from ilsvrc.entries.miniature import MINIATURES, PROTOCOL
 from ilsvrc.entries.titles import TITLES
 from ilsvrc.errors import SpecError
 from ilsvrc.jobs.clock import Clock
+from ilsvrc.jobs.curve import curve
 from ilsvrc.jobs.input import Splits, open_splits
 from ilsvrc.jobs.lap import expected_seconds
 from ilsvrc.jobs.machine import Bench, machine
@@ -28,7 +29,7 @@ from ilsvrc.reports import race_report
 from ilsvrc.reports.formats import duration
 from ilsvrc.reports.page import write_page
 from ilsvrc.reports.progress import Watch
-from ilsvrc.reports.race_report import Contender, Data, Point, Race
+from ilsvrc.reports.race_report import Contender, Data, Race
 from ilsvrc.spec import Crops, Member
 from ilsvrc.train.checkpoint import write_text
 from ilsvrc.train.run import Run
@@ -198,22 +199,11 @@ def _contender(key: str, training: Training, run: Run, classes: int) -> Contende
         paper_parameters=card.parameters,
         paper_macs=anatomy.macs(anatomy.layer_table(paper, card.image_size)),
         paper=card.paper,
-        curve=tuple(_point(epoch) for epoch in run.log()),
+        curve=curve(run.log()),
         new=entry.new,
         differences=(*card.differences, *member.recipe.gaps),
         published=entry.reported,
         miniature=member.width != 1 or training.size != card.image_size,
-    )
-
-
-def _point(epoch: dict[str, float]) -> Point:
-    return Point(
-        epoch=epoch["epoch"],
-        seconds=epoch["seconds"],
-        train_loss=epoch["loss"],
-        val_top1_error=epoch["top1_error"],
-        val_top5_error=epoch["top5_error"],
-        rate=epoch["rate"],
     )
 
 

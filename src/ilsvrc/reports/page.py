@@ -5,14 +5,11 @@ The parts are in modules of their own, in the order of the page: `result`,
 are `page.css`.
 """
 
-import os
-from contextlib import suppress
-from importlib.resources import files
 from pathlib import Path
 
-from ilsvrc.errors import SpecError
 from ilsvrc.reports.cards import cards_section
 from ilsvrc.reports.challenge import challenge_section
+from ilsvrc.reports.document import document, write_document
 from ilsvrc.reports.formats import SPACE, duration, moment, percent, plural, whole
 from ilsvrc.reports.gallery import gallery_section, source, split_name
 from ilsvrc.reports.layout import bullets, facts, section
@@ -22,8 +19,6 @@ from ilsvrc.reports.result import curves_section, result_section
 from ilsvrc.reports.verdict import caveats, certificate, headline, verdict
 
 MOSAIC_IMAGES, MOSAIC_BYTES = 12, 150_000  # in the head of the page, where images stand a second time
-# Nothing is fetched, whatever a class name or a note may contain.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 PARTS = {"result": "Result", "curves": "Curves", "challenge": "Challenge", "networks": "Networks"}
 PARTS |= {"images": "Images", "again": "Run it again"}
 
@@ -33,17 +28,7 @@ def write_page(race: Race, path: Path) -> None:
 
     Raises SpecError where the file cannot be written.
     """
-    part = path.with_name(f"{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(page(race), encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        with suppress(OSError):  # the folder itself may be what refuses
-            part.unlink()
-        raise SpecError(
-            f"the report {path} cannot be written ({error.strerror}); free some space or choose another folder"
-        ) from error
+    write_document(path, page(race))
 
 
 def page(race: Race) -> str:
@@ -66,18 +51,7 @@ def page(race: Race) -> str:
         element("main", None, *parts.values()),
         _foot(race),
     )
-    head = element(
-        "head",
-        None,
-        element("meta", {"charset": "utf-8"}),
-        element("meta", {"http-equiv": "Content-Security-Policy", "content": POLICY}),
-        element("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
-        element("meta", {"name": "color-scheme", "content": "light dark"}),
-        element("title", None, f"{headline(race)}: {race.title}"),
-        element("link", {"rel": "icon", "href": "data:,"}),
-        element("style", None, Html(files("ilsvrc.reports").joinpath("page.css").read_text(encoding="utf-8"))),
-    )
-    return f"<!DOCTYPE html>\n{element('html', {'lang': 'en'}, head, body)}\n"
+    return document(f"{headline(race)}: {race.title}", body)
 
 
 def _head(race: Race) -> Html:

@@ -1,16 +1,13 @@
 """The page of one verdict: one HTML file that opens offline, without a script; light and dark, wide and narrow."""
 
 import math
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 from ilsvrc import __version__
-from ilsvrc.errors import SpecError
 from ilsvrc.reports import charts
+from ilsvrc.reports.document import document, write_document
 from ilsvrc.reports.formats import percent, whole
 from ilsvrc.reports.layout import facts, figure, folded, grid, section
 from ilsvrc.reports.markup import Html, element
@@ -18,7 +15,6 @@ from ilsvrc.reports.score_tables import Bars, Breakdown, Curve, Table
 from ilsvrc.reports.score_terminal import value_text
 from ilsvrc.scoring.score import Score
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 OPEN_ROWS = 25  # rows of a table before the rest is folded
 STYLE = """
 .wall { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 14px; margin-top: 18px }
@@ -43,32 +39,12 @@ class ScorePage:
 
 def write_score_page(page: ScorePage, path: Path | str) -> None:
     """Write the page to `path`, whole or not at all. Raises SpecError where the file cannot be written."""
-    path = Path(path)
-    part = path.with_name(f"{path.name}.part")
-    try:
-        part.write_text(score_page(page), encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise SpecError(f"the page {path} cannot be written ({error.strerror}); choose another folder") from error
+    write_document(Path(path), score_page(page))
 
 
 def score_page(page: ScorePage) -> str:
     """The page as HTML text."""
     first = page.scores[0]
-    style = files("ilsvrc.reports").joinpath("page.css").read_text(encoding="utf-8") + STYLE
-    head = element(
-        "head",
-        None,
-        element("meta", {"charset": "utf-8"}),
-        element("meta", {"http-equiv": "Content-Security-Policy", "content": POLICY}),
-        element("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}),
-        element("meta", {"name": "color-scheme", "content": "light dark"}),
-        element("title", None, f"{value_text(first)} {first.metric}: {page.title}"),
-        element("link", {"rel": "icon", "href": "data:,"}),
-        element("style", None, Html(style)),
-    )
     body = element(
         "body",
         None,
@@ -79,7 +55,7 @@ def score_page(page: ScorePage) -> str:
         ),
         element("footer", None, element("p", None, f"Written by ilsvrc {__version__}. Scored by {first.rules}.")),
     )
-    return f"<!DOCTYPE html>\n{element('html', {'lang': 'en'}, head, body)}\n"
+    return document(f"{value_text(first)} {first.metric}: {page.title}", body, STYLE)
 
 
 def _head(page: ScorePage) -> Html:

@@ -23,8 +23,17 @@ SMALLEST = {  # the sides, in pixels, that the geometry of each network allows a
     **{name: 1 for name in MODELS if name.startswith("wideresnet") or name.endswith("_v1_5")},
     **dict.fromkeys(("vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"), 32),
     "googlenet_torchvision": 15,
+    "overfeat_fast": 71,
+    "overfeat_accurate": 77,
+    "nin": 39,
+    **dict.fromkeys(("bn_inception", "se_bn_inception"), 7),
+    **{name: 107 for name in MODELS if name.startswith("inception_v3")},  # the side head's window
+    **{name: 75 for name in MODELS if "inception_v4" in name or "inception_resnet" in name},
+    **{name: 3 if name.endswith("_caffe") else 1 for name in MODELS if name.startswith("preresnet")},
+    **{name: 1 for name in MODELS if name.startswith("dpn")},
     "alexnet_torchvision": 63,
 }
+CLASSIFIERS = ("linear.weight", "fc.weight", "fc8.weight", "fc9.weight", "cccp8.weight")  # one output per class
 
 
 def blank(name: str, **arguments: float) -> nn.Module:
@@ -145,9 +154,11 @@ def test_width_keeps_depth_strides_groups_and_heads(name: str, width: float) -> 
 def test_half_the_width_is_half_the_channels_of_every_layer(name: str) -> None:
     full, half = blank(name).state_dict(), blank(name, width=0.5).state_dict()
     for key, weight in full.items():
-        if not key.endswith("weight") or key in ("linear.weight", "fc.weight", "fc8.weight"):
+        if not key.endswith("weight") or key in CLASSIFIERS:
             continue
         outputs = 1000 if key.endswith("linear.weight") else weight.shape[0] // 2
+        if name == "dpn92" and outputs == 48:
+            outputs = 64  # 32 groups of three maps keep two
         assert half[key].shape[0] == outputs, key
 
 
@@ -175,7 +186,7 @@ def test_an_unknown_name_brings_the_nearest() -> None:
 
 
 def test_a_name_like_no_other_brings_them_all() -> None:
-    with pytest.raises(ValueError, match=r"did you mean alexnet, .*senet154.*vgg19_bn\?"):
+    with pytest.raises(ValueError, match=r"did you mean alexnet, .*senet154.*vgg19_bn.*preresnet269_caffe\?"):
         build("???")
 
 

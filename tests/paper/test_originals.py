@@ -14,8 +14,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ilsvrc.models import build
+from ilsvrc.models import CARDS, build
 from ilsvrc.models.anatomy import run
+from ilsvrc.weights.releases import RELEASES
 
 ORIGINALS = Path(__file__).resolve().parents[2].parent / "shared" / "originals"
 pytestmark = pytest.mark.skipif(not ORIGINALS.is_dir(), reason="the folder of original definitions is absent")
@@ -62,13 +63,13 @@ def resnet_name(name: str) -> str:
     return f"conv{stage}.{place}.{layer}.conv"
 
 
-def resnext_name(repeats: tuple[int, ...]) -> Callable[[str], str]:
+def resnext_name(repeats: tuple[int, ...], block: str = "resx") -> Callable[[str], str]:
     places = [f"conv{stage}.{place}" for stage, count in enumerate(repeats, start=2) for place in range(count)]
 
     def translate(name: str) -> str:
-        if not name.startswith("resx"):
+        if not name.startswith(block):
             return {"conv1": "conv1.conv", "pool1": "pool1", "pool_ave": "pool5", "classifier": "fc"}[name]
-        number, layer = re.fullmatch(r"resx(\d+)_(\w+)", name).groups()
+        number, layer = re.fullmatch(rf"{block}(\d+)_(\w+)", name).groups()
         return f"{places[int(number) - 1]}.{'shortcut' if layer == 'match_conv' else layer}.conv"
 
     return translate
@@ -95,6 +96,78 @@ def senet_name(name: str) -> str | None:
     return f"{block}.{names[layer]}" if names[layer] else None
 
 
+def bn_inception_name(name: str) -> str | None:
+    if name.startswith(("pool", "classifier")):
+        return {"p": name.split("/")[0], "c": "linear"}[name[0]]
+    if name.startswith("conv"):
+        layer = {"conv1/7x7_s2": "conv1", "conv2/3x3_reduce": "conv2_reduce", "conv2/3x3": "conv2"}[name]
+        return f"{layer}.conv"
+    module, layer = re.fullmatch(r"(inception_\d\w)[/_](.*)", name).groups()
+    names = {
+        "1x1": "conv_1x1.conv",
+        "3x3_reduce": "reduce_3x3.conv",
+        "3x3": "conv_3x3.conv",
+        "double3x3_reduce": "reduce_double.conv",
+        "double3x3a": "double_a.conv",
+        "double3x3b": "double_b.conv",
+        "pool": "pool",
+        "pool/3x3_s2": "pool",
+        "pool_proj": "pool_proj.conv",
+        "1x1_down": "se.fc1",
+        "1x1_up": "se.fc2",
+        "global_pool": None,  # a mean inside our gate
+    }
+    return f"{module}.{names[layer]}" if names[layer] else None
+
+
+def unit_name(repeats: tuple[int, ...], block: str) -> Callable[[str], str]:
+    """Pre-activated ResNets and dual-path networks: blocks are counted through."""
+    places = [f"conv{stage}.{place}" for stage, count in enumerate(repeats, start=2) for place in range(count)]
+
+    def translate(name: str) -> str:
+        fixed = {"conv1": "conv1.conv", "pool5": "pool5", "pool_ave": "pool5", "classifier": "fc", "pool1": "pool1"}
+        if name in fixed:
+            return fixed[name]
+        number, layer = re.fullmatch(rf"{block}(\d+)_(\w+)", name).groups()
+        inside = {"conv1": "conv1.conv", "conv2": "conv2.conv", "conv3": "conv3"}
+        if block == "res":
+            return f"{places[int(number) - 1]}.{inside.get(layer, 'shortcut')}"
+        return f"{places[int(number) - 1]}.{f'branch.{inside[layer]}' if layer in inside else 'shortcut.conv'}"
+
+    return translate
+
+
+def inception_name(model: str) -> Callable[[str], str]:
+    """By the table of names in weights/, turned round; what that says of branch and place, shapes and strides hold."""
+    with torch.device("meta"):
+        network = build(model)
+    names = RELEASES[model].names
+    places = {names(n.removesuffix(".conv"))[0]: n for n, m in network.named_modules() if isinstance(m, nn.Conv2d)}
+    places |= {
+        "classifier": "linear",
+        "pool_8x8_s1": "pool",
+        "pool_8x8_s1_drop": "drop",
+        "ave_pool": "mixed_5b.branch_4.pool",
+    }
+    stem = {"pool1_3x3_s2": "pool_3a", "pool2_3x3_s2": "pool_5a"}
+    places |= stem | {f"inception_stem{k}_pool": f"mixed_{k + 2}a.branch_{(1, 0, 2)[k - 1]}" for k in (1, 3)}
+    reductions = ("mixed_6a.branch_3", "mixed_7a.branch_3" if "v3" in model else "mixed_7a.branch_4")
+    if "v4" in model:
+        reductions = ("reduction_a.branch_3", "reduction_b.branch_3")
+    places |= dict(zip(("reduction_a_pool", "reduction_b_pool"), reductions, strict=True))
+
+    def translate(name: str) -> str:
+        pool = re.fullmatch(r"inception_([abc])(\d)_pool(_ave)?", name)
+        if name in places or not pool:
+            return places[name]
+        kind, number = pool.group(1), int(pool.group(2)) - 1
+        if "v4" in model:
+            return f"inception_{kind}.{number}.branch_4.pool"
+        return f"mixed_{'567'['abc'.index(kind)]}{'bcdef'[number]}.branch_4.pool"
+
+    return translate
+
+
 ORIGINAL = {  # definition: our network, translation of names
     "bvlc_alexnet_deploy": ("alexnet_caffe", same),
     "bvlc_alexnet_train_val": ("alexnet_caffe", same),
@@ -115,6 +188,17 @@ ORIGINAL = {  # definition: our network, translation of names
     "SE-ResNeXt-50": ("se_resnext50_32x4d", senet_name),
     "SE-ResNeXt-101": ("se_resnext101_32x4d", senet_name),
     "SENet-154": ("senet154", senet_name),
+    "SE-BN-Inception": ("se_bn_inception", bn_inception_name),
+    "soeaver_wrn50-2": ("wideresnet50_2", resnext_name((3, 4, 6, 3), "res")),
+    "soeaver_resnet101-v2": ("preresnet101_caffe", unit_name((3, 4, 23, 3), "res")),
+    "soeaver_resnet152-v2": ("preresnet152_caffe", unit_name((3, 8, 36, 3), "res")),
+    "soeaver_resnet269-v2": ("preresnet269_caffe", unit_name((3, 30, 48, 8), "res")),
+    "soeaver_dpn92": ("dpn92", unit_name((3, 4, 20, 3), "dpn")),
+    "soeaver_dpn98": ("dpn98", unit_name((3, 6, 20, 3), "dpn")),
+    "soeaver_dpn131": ("dpn131", unit_name((4, 8, 28, 3), "dpn")),
+    "soeaver_inception-v3": ("inception_v3_mxnet", inception_name("inception_v3_mxnet")),
+    "soeaver_inception-v4": ("inception_v4_caffe", inception_name("inception_v4_caffe")),
+    "soeaver_inception-resnet-v2": ("inception_resnet_v2_caffe", inception_name("inception_resnet_v2_caffe")),
 }
 
 
@@ -154,12 +238,23 @@ def compare(layer: dict[str, Any], module: nn.Module, shape: tuple[int, ...]) ->
     if layer["type"] == "Pooling" and layer["pool"] == "MAX":
         ours = (module.kernel_size, module.stride, module.padding)
         assert ours == (layer["kernel"][0], layer["stride"][0], layer["pad"][0])
-        assert module.stride == 1 or module.ceil_mode == (layer["round_mode"] == "CEIL")
+        theirs_up = layer["round_mode"] == "CEIL"
+        assert module.stride == 1 or module.ceil_mode == theirs_up or exact(layer)
+    if layer["type"] == "Pooling" and layer["pool"] == "AVE" and not isinstance(module, nn.AdaptiveAvgPool2d):
+        ours = (module.kernel_size, module.stride, module.padding)
+        assert ours == (layer["kernel"][0], layer["stride"][0], layer["pad"][0])
+        assert module.count_include_pad or not module.padding
     if layer["type"] == "Dropout" and "dropout_ratio" in layer:
         assert module.p == pytest.approx(layer["dropout_ratio"])
     if layer["type"] == "LRN":
         assert (layer["k"], layer["local_size"], layer["alpha"], layer["beta"]) == (1.0, 5, 1e-4, 0.75)
         assert getattr(module, "k", 1.0) == 1.0
+
+
+def exact(layer: dict[str, Any]) -> bool:
+    """Whether rounding up and rounding down come to the same here."""
+    side = layer["bottom_shapes"][0][2]
+    return bool((side + 2 * layer["pad"][0] - layer["kernel"][0]) % layer["stride"][0] == 0)
 
 
 @pytest.mark.parametrize("definition", ORIGINAL)
@@ -173,7 +268,7 @@ def test_every_layer_is_as_in_the_original_definition(definition: str) -> None:
         if layer["type"] in ("Convolution", "InnerProduct", "Pooling", "LRN")
         or (layer["type"] == "Dropout" and not name.startswith("senet"))
     ]
-    size = 227 if name in ("alexnet_caffe", "caffenet") else 224
+    size = 320 if definition == "soeaver_dpn131" else CARDS[name].image_size
     shapes = shapes_of(network, size, training=definition.endswith("train_val"))
     met = set()
     for layer in layers:

@@ -22,6 +22,11 @@ OURS = {  # reference: our network, and the layer of its logits
     "soeaver_wrn50-2": ("wideresnet50_2", "classifier"),
     "SE-ResNet-50": ("se_resnet50", "classifier"),
     "SE-ResNeXt-50": ("se_resnext50_32x4d", "classifier"),
+    "SE-BN-Inception": ("se_bn_inception", "classifier"),
+    "soeaver_inception-v3": ("inception_v3_mxnet", "classifier"),
+    "soeaver_inception-v4": ("inception_v4_caffe", "classifier"),
+    "soeaver_resnet101-v2": ("preresnet101_caffe", "classifier"),
+    "soeaver_dpn92": ("dpn92", "classifier"),
 }
 
 
@@ -74,6 +79,6 @@ def test_our_network_with_the_original_s_weights_agrees_with_the_reference(seede
     wanted = reference.full(layer).ravel()
     assert np.abs(logits.numpy().ravel() - wanted).max() < TOLERANCE * np.abs(wanted).max()
     assert record.model == model
-    assert record.order == ("devkit" if model.startswith("se") else "wnid")
+    assert record.order == ("devkit" if model.startswith("se") or model == "inception_v3_mxnet" else "wnid")
     assert ("bias of conv1" in record.note) == (model == "resnet50")
-    assert ("without side heads" in record.note) == (model == "googlenet")
+    assert ("without side heads" in record.note) == (model in ("googlenet", "inception_v3_mxnet"))

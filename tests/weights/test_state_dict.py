@@ -18,10 +18,10 @@ from ilsvrc.weights import state_dict
 from ilsvrc.weights.libraries import LAYOUTS
 
 FITS = {  # a library's model: our network, or None where we have none
-    "timm_dpn92": None,
-    "timm_inception_resnet_v2": None,
-    "timm_inception_v3": None,
-    "timm_inception_v4": None,
+    "timm_dpn92": "dpn92",
+    "timm_inception_resnet_v2": "inception_resnet_v2",
+    "timm_inception_v3": "inception_v3_torchvision",
+    "timm_inception_v4": "inception_v4",
     "timm_legacy_senet154": "senet154",
     "timm_legacy_seresnet101": "se_resnet101",
     "timm_legacy_seresnet50": "se_resnet50",
@@ -32,7 +32,7 @@ FITS = {  # a library's model: our network, or None where we have none
     "timm_vgg16": "vgg16",
     "torchvision_alexnet": "alexnet_torchvision",
     "torchvision_googlenet": "googlenet_torchvision",
-    "torchvision_inception_v3": None,
+    "torchvision_inception_v3": "inception_v3_torchvision",
     "torchvision_resnet101": "resnet101_v1_5",
     "torchvision_resnet152": "resnet152_v1_5",
     "torchvision_resnet50": "resnet50_v1_5",
@@ -51,6 +51,10 @@ SAME_SHAPES = {  # published networks whose names and shapes are the libraries',
     "googlenet": "torchvision_googlenet",
     "alexnet": "torchvision_alexnet",
     "alexnet_one_tower": "torchvision_alexnet",
+    "inception_v3": "torchvision_inception_v3",
+    "inception_v3_mxnet": "timm_inception_v3",
+    "inception_v4_caffe": "timm_inception_v4",
+    "inception_resnet_v2_caffe": "timm_inception_resnet_v2",
 }
 
 
@@ -87,6 +91,16 @@ def test_cadene_s_caffe_resnet_is_known_by_its_file_s_name() -> None:
     assert (fit.layout.record["channels"], fit.layout.record["top"]) == ("BGR", 255.0)
     with pytest.raises(WeightsError, match="fits resnet101 in no layout"):
         state_dict.fitted("resnet101", tensors, Path("resnet101.pth"))
+
+
+@needs_originals
+@pytest.mark.parametrize(
+    ("model", "library", "classifier"),
+    [("dpn92", "timm_dpn92", "classifier"), ("inception_resnet_v2", "timm_inception_resnet_v2", "classif")],
+)
+def test_cadene_s_files_have_another_word_for_the_classifier(model: str, library: str, classifier: str) -> None:
+    tensors = {key.replace(f"{classifier}.", "last_linear."): value for key, value in keys_of(library).items()}
+    assert len(state_dict.fitted(model, tensors, Path("f.pth")).state) == len(tensors)
 
 
 @needs_originals

@@ -8,7 +8,7 @@ from torch import nn
 
 from ilsvrc.errors import SpecError
 from ilsvrc.models import MODELS, build
-from ilsvrc.models.anatomy import depth, layer_table, macs, parameters
+from ilsvrc.models.anatomy import layer_table, layers_and_depth, macs, parameters
 from ilsvrc.models.cards import CARDS
 
 
@@ -47,13 +47,14 @@ def blank(name: str) -> nn.Module:
 def summary(name: str, network: nn.Module) -> dict[str, Any]:
     """The keys of `summaries`."""
     card = CARDS[name]
+    layers, depth = layers_and_depth(network, card.image_size)
     return {
         "name": name,
         "year": card.year,
         "team": card.team,
         "paper": card.paper,
         "parameters": parameters(network),
-        "macs": macs(layer_table(network, card.image_size)),
+        "macs": macs(layers),
         "image_size": card.image_size,
-        "depth": depth(network, card.image_size),
+        "depth": depth,
     }

@@ -36,6 +36,17 @@ def layer_table(network: nn.Module, image_size: int, training: bool = False) -> 
     parameters and keep the shape, have none. training adds the side heads that a
     network has in training mode alone.
     """
+    return noted(network, image_size, training)[0]
+
+
+def layers_and_depth(network: nn.Module, image_size: int) -> tuple[list[Layer], int]:
+    """`layer_table` and `depth` for the price of one."""
+    table, logits = noted(network, image_size, training=False)
+    return table, longest_way(logits)
+
+
+def noted(network: nn.Module, image_size: int, training: bool) -> tuple[list[Layer], Tensor]:
+    """The layers in the order they ran, and the logits."""
     table: list[Layer] = []
 
     def note(name: str, module: nn.Module) -> Any:
@@ -47,11 +58,11 @@ def layer_table(network: nn.Module, image_size: int, training: bool = False) -> 
 
     handles = [note(name, module) for name, module in rows(network)]
     try:
-        run(network, image_size, training)
+        logits = run(network, image_size, training)
     finally:
         for handle in handles:
             handle.remove()
-    return table
+    return table, logits
 
 
 def parameters(network: nn.Module) -> int:
@@ -70,7 +81,11 @@ def depth(network: nn.Module, image_size: int) -> int:
     The two small layers inside a squeeze-and-excitation block are not on the way: the papers
     count SE-ResNet-50 as 50. Found by walking the autograd graph backwards.
     """
-    logits = run(network, image_size, training=False)
+    return longest_way(run(network, image_size, training=False))
+
+
+def longest_way(logits: Tensor) -> int:
+    """The most layers with weights on a way through the graph that made these logits."""
     assert logits.grad_fn is not None
     longest: dict[Node, int] = {}
     stack: list[Node] = [logits.grad_fn]
@@ -150,9 +165,10 @@ def kind(module: nn.Module) -> str:
 
 
 def window(kernel: int | tuple[int, ...], stride: int | tuple[int, ...]) -> str:
-    """'3×3/2', or '3×3' for a stride of one."""
-    size, step = (value if isinstance(value, int) else value[0] for value in (kernel, stride))
-    return f"{size}×{size}" + (f"/{step}" if step > 1 else "")
+    """'3×3/2', or '3×3' for a stride of one; height before width."""
+    height, width = (kernel, kernel) if isinstance(kernel, int) else kernel
+    step = stride if isinstance(stride, int) else stride[0]
+    return f"{height}×{width}" + (f"/{step}" if step > 1 else "")
 
 
 def multiply_adds(module: nn.Module, shape: tuple[int, ...]) -> int:

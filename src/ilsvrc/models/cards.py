@@ -7,6 +7,7 @@ from functools import partial
 
 from ilsvrc.models.card import Card
 from ilsvrc.models.cards_library import LIBRARY
+from ilsvrc.models.cards_members import DUAL_PATH, GATED_INCEPTION, OF_2013, OF_2015, OF_2016
 
 BVLC = partial(Card, year=2014, team="BVLC", paper="Jia et al. 2014")
 VGG = partial(Card, year=2014, team="VGG", paper="Simonyan and Zisserman 2014")
@@ -105,6 +106,7 @@ PAPERS: dict[str, Card] = {
             INVERTED_DROPOUT,
         ),
     ),
+    **OF_2013,
     "googlenet": Card(
         year=2014,
         team="GoogLeNet",
@@ -157,6 +159,7 @@ PAPERS: dict[str, Card] = {
         new="Configuration E: 19 layers, where the gain of plain depth ended.",
         differences=("Layer by layer as the authors' release.", ROUNDED_POOLS),
     ),
+    **OF_2015,
     "plain18": MSRA(
         parameters=11_515_688,
         new="The comparison: 18 layers with batch norm and without shortcuts.",
@@ -206,6 +209,7 @@ PAPERS: dict[str, Card] = {
             ANY_MAP,
         ),
     ),
+    **OF_2016,
     "resnext50_32x4d": RESNEXT(
         parameters=25_028_904,
         new="Many narrow paths in parallel, added up: at equal cost, more paths do better than more layers or maps.",
@@ -221,6 +225,7 @@ PAPERS: dict[str, Card] = {
         new="64 paths: doubling the computation by more paths gains more than by more layers or maps.",
         differences=(TORCH_CODE, ANY_MAP),
     ),
+    **DUAL_PATH,
     "se_resnet50": WMW(
         parameters=28_088_024,
         new="A gate per map, set by the mean of every map, for less than 1 % more computation.",
@@ -258,5 +263,6 @@ PAPERS: dict[str, Card] = {
             ANY_MAP,
         ),
     ),
+    **GATED_INCEPTION,
 }
 CARDS = PAPERS | LIBRARY  # in the order of MODELS

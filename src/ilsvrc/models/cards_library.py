@@ -6,6 +6,9 @@ from ilsvrc.models.card import Card
 
 TORCHVISION = partial(Card, year=2017, team="torchvision", paper="Marcel and Rodriguez 2010")
 FB_RESNET = partial(Card, year=2016, team="fb.resnet.torch", paper="Gross and Wilber 2016")
+MXNET = partial(Card, year=2015, team="MXNet", paper="Szegedy et al. 2015", image_size=299)
+SLIM = partial(Card, year=2016, team="Google", paper="Szegedy et al. 2016", image_size=299)
+CUIMAGE = partial(Card, year=2016, team="CUImage", paper="He et al. 2016")
 WRN = partial(Card, year=2016, team="WRN", paper="Zagoruyko and Komodakis 2016")
 
 ANY_MAP = "The last average pool spans the whole map, 7×7 at the usual size, so that other sizes work."
@@ -14,7 +17,13 @@ STRIDE = (
     "in the network of 2015 it sits in the first 1×1, and pool1 has no padding and rounds up."
 )
 POOL = "pool1 is padded by one pixel and rounds down; in the release of 2015 it has no padding and rounds up."
+ROUNDED_UP = "pool1 has no padding and rounds up; in fb.resnet.torch it is padded by one pixel and rounds down."
 SIX = "An average brings the last map to the usual size, so that other sizes work."
+ANY_8 = "The last average pool spans the whole map, 8×8 at the usual size, so that other sizes work."
+COUNTED = "Averages of 3×3 count the zeros outside the map as pixels; in Google's network they do not."
+CONVERTED = (
+    "Weights converted for Caffe by a third party (soeaver) belong to it, whose definition it follows layer by layer."
+)
 BATCH_NORM = "Batch norm stands behind every convolution, which keeps its bias; the paper has none."
 FLOORED = "Pools round down."
 
@@ -43,11 +52,6 @@ LIBRARY: dict[str, Card] = {
         parameters=60_192_808,
         new="The ResNet-152 of today's libraries.",
         differences=(STRIDE, ANY_MAP),
-    ),
-    "wideresnet50_2": WRN(
-        parameters=68_883_240,
-        new="Twice the maps in the 3×3 of every bottleneck: wider instead of deeper, and faster for its accuracy.",
-        differences=("None known: strides and padding are those of fb.resnet.torch, as in the authors' code.", ANY_MAP),
     ),
     "wideresnet101_2": WRN(
         parameters=126_886_696,
@@ -91,5 +95,52 @@ LIBRARY: dict[str, Card] = {
         parameters=143_678_248,
         new="Configuration E with batch norm.",
         differences=(BATCH_NORM, FLOORED, SIX),
+    ),
+    "inception_v3_torchvision": TORCHVISION(
+        image_size=299,
+        parameters=27_161_264,
+        new="What torchvision and timm call inception_v3: Google's layers with other averages.",
+        differences=(
+            COUNTED,
+            "Dropout is 0.5; Google's is 0.2.",
+            "27,161,264 parameters are those in training; without the side head it has 23,834,568.",
+            ANY_8,
+        ),
+    ),
+    "inception_v3_mxnet": MXNET(
+        parameters=27_161_264,
+        new="MXNet's Inception-v3, the one that was converted for Caffe.",
+        differences=(
+            CONVERTED,
+            "The last module has a maximum where Google's has an average.",
+            COUNTED,
+            "The definition has no side head; the one here is Google's.",
+            ANY_8,
+        ),
+    ),
+    "inception_v4_caffe": SLIM(
+        parameters=42_679_816,
+        new="Inception-v4 as it was converted for Caffe.",
+        differences=(CONVERTED, COUNTED, ANY_8),
+    ),
+    "inception_resnet_v2_caffe": SLIM(
+        parameters=55_843_464,
+        new="Inception-ResNet-v2 as it was converted for Caffe.",
+        differences=(CONVERTED, COUNTED, ANY_8),
+    ),
+    "preresnet101_caffe": CUIMAGE(
+        parameters=44_541_480,
+        new="The pre-activated ResNet-101 that was released for Caffe, of a team of 2016.",
+        differences=(ROUNDED_UP, ANY_MAP),
+    ),
+    "preresnet152_caffe": CUIMAGE(
+        parameters=60_185_128,
+        new="The pre-activated ResNet-152 that was released for Caffe.",
+        differences=(ROUNDED_UP, ANY_MAP),
+    ),
+    "preresnet269_caffe": CUIMAGE(
+        parameters=102_065_704,
+        new="269 layers, which that team added.",
+        differences=("Not in the paper.", ROUNDED_UP, ANY_MAP),
     ),
 }

@@ -1,9 +1,8 @@
-"""ResNet as today's libraries have it, 'v1.5', and the wide one. Gross and Wilber 2016 (fb.resnet.torch).
+"""ResNet as today's libraries have it, 'v1.5'. Gross and Wilber 2016 (fb.resnet.torch).
 
 Two things differ from He et al. 2015 and from `resnet.py`: the stride of a stage sits in the 3×3 of
 its first bottleneck, and pool1 is padded by one pixel and rounds down. Weights of the one run in
-the other without an error and are wrong there. The wide networks (Zagoruyko and Komodakis 2016,
-section 3, table 8) have two times as many maps in the 3×3 of every bottleneck.
+the other without an error and are wrong there.
 """
 
 from collections import OrderedDict
@@ -14,47 +13,36 @@ from torch.nn import functional as F
 
 def resnet18_v1_5(classes: int = 1000, image_size: int = 224, width: float = 1.0) -> "ResNet":
     """18 layers; only pool1 differs from the network of 2015."""
-    return ResNet(Basic, (2, 2, 2, 2), 1, classes, image_size, width)
+    return ResNet(Basic, (2, 2, 2, 2), classes, image_size, width)
 
 
 def resnet34_v1_5(classes: int = 1000, image_size: int = 224, width: float = 1.0) -> "ResNet":
     """34 layers; only pool1 differs from the network of 2015."""
-    return ResNet(Basic, (3, 4, 6, 3), 1, classes, image_size, width)
+    return ResNet(Basic, (3, 4, 6, 3), classes, image_size, width)
 
 
 def resnet50_v1_5(classes: int = 1000, image_size: int = 224, width: float = 1.0) -> "ResNet":
     """50 layers: torchvision's and timm's resnet50."""
-    return ResNet(Bottleneck, (3, 4, 6, 3), 1, classes, image_size, width)
+    return ResNet(Bottleneck, (3, 4, 6, 3), classes, image_size, width)
 
 
 def resnet101_v1_5(classes: int = 1000, image_size: int = 224, width: float = 1.0) -> "ResNet":
     """101 layers: torchvision's and timm's resnet101."""
-    return ResNet(Bottleneck, (3, 4, 23, 3), 1, classes, image_size, width)
+    return ResNet(Bottleneck, (3, 4, 23, 3), classes, image_size, width)
 
 
 def resnet152_v1_5(classes: int = 1000, image_size: int = 224, width: float = 1.0) -> "ResNet":
     """152 layers: torchvision's and timm's resnet152."""
-    return ResNet(Bottleneck, (3, 8, 36, 3), 1, classes, image_size, width)
-
-
-def wideresnet50_2(classes: int = 1000, image_size: int = 224, width: float = 1.0) -> "ResNet":
-    """WRN-50-2-bottleneck."""
-    return ResNet(Bottleneck, (3, 4, 6, 3), 2, classes, image_size, width)
-
-
-def wideresnet101_2(classes: int = 1000, image_size: int = 224, width: float = 1.0) -> "ResNet":
-    """The same with 101 layers; of the libraries, not in the paper."""
-    return ResNet(Bottleneck, (3, 4, 23, 3), 2, classes, image_size, width)
+    return ResNet(Bottleneck, (3, 8, 36, 3), classes, image_size, width)
 
 
 class ResNet(nn.Module):
-    """Four stages. Images (N, 3, 224, 224), or any size. k is how many times wider the 3×3 of a bottleneck is."""
+    """Four stages. Images (N, 3, 224, 224), or any size."""
 
     def __init__(
         self,
         block: type["Basic | Bottleneck"],
         repeats: tuple[int, int, int, int],
-        k: int,
         classes: int,
         image_size: int,
         width: float,
@@ -65,10 +53,10 @@ class ResNet(nn.Module):
         e = block.expansion  # 1 basic, 4 bottleneck
         self.conv1 = conv_bn(3, n64, size=7, stride=2)  # (N, 64, 112, 112)
         self.pool1 = nn.MaxPool2d(3, stride=2, padding=1)  # (N, 64, 56, 56)
-        self.conv2 = stage(block, n64, n64, k, repeats[0], stride=1)  # (N, 64e, 56, 56)
-        self.conv3 = stage(block, n64 * e, n128, k, repeats[1], stride=2)  # (N, 128e, 28, 28)
-        self.conv4 = stage(block, n128 * e, n256, k, repeats[2], stride=2)  # (N, 256e, 14, 14)
-        self.conv5 = stage(block, n256 * e, n512, k, repeats[3], stride=2)  # (N, 512e, 7, 7)
+        self.conv2 = stage(block, n64, n64, repeats[0], stride=1)  # (N, 64e, 56, 56)
+        self.conv3 = stage(block, n64 * e, n128, repeats[1], stride=2)  # (N, 128e, 28, 28)
+        self.conv4 = stage(block, n128 * e, n256, repeats[2], stride=2)  # (N, 256e, 14, 14)
+        self.conv5 = stage(block, n256 * e, n512, repeats[3], stride=2)  # (N, 512e, 7, 7)
         self.pool5 = nn.AdaptiveAvgPool2d(1)  # (N, 512e, 1, 1)
         self.fc = nn.Linear(n512 * e, classes)
 
@@ -87,11 +75,11 @@ class ResNet(nn.Module):
 
 
 class Basic(nn.Module):
-    """Two 3×3. k is 1: a wide basic block is of CIFAR's networks alone."""
+    """Two 3×3."""
 
     expansion = 1
 
-    def __init__(self, inputs: int, maps: int, k: int, stride: int):
+    def __init__(self, inputs: int, maps: int, stride: int):
         super().__init__()
         self.conv1 = conv_bn(inputs, maps, size=3, stride=stride)
         self.conv2 = conv_bn(maps, maps, size=3)
@@ -104,15 +92,15 @@ class Basic(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1×1, 3×3 with the stride, 1×1; the first two with k · maps."""
+    """1×1, 3×3 with the stride, 1×1."""
 
     expansion = 4
 
-    def __init__(self, inputs: int, maps: int, k: int, stride: int):
+    def __init__(self, inputs: int, maps: int, stride: int):
         super().__init__()
-        self.conv1 = conv_bn(inputs, k * maps, size=1)
-        self.conv2 = conv_bn(k * maps, k * maps, size=3, stride=stride)
-        self.conv3 = conv_bn(k * maps, 4 * maps, size=1)
+        self.conv1 = conv_bn(inputs, maps, size=1)
+        self.conv2 = conv_bn(maps, maps, size=3, stride=stride)
+        self.conv3 = conv_bn(maps, 4 * maps, size=1)
         self.shortcut = shortcut(inputs, 4 * maps, stride)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -122,10 +110,10 @@ class Bottleneck(nn.Module):
         return F.relu(self.conv3(y) + self.shortcut(x))
 
 
-def stage(block: type[Basic | Bottleneck], inputs: int, maps: int, k: int, repeats: int, stride: int) -> nn.Sequential:
+def stage(block: type[Basic | Bottleneck], inputs: int, maps: int, repeats: int, stride: int) -> nn.Sequential:
     """`repeats` blocks, the first of which changes the shape."""
-    first = block(inputs, maps, k, stride)
-    return nn.Sequential(first, *(block(maps * block.expansion, maps, k, 1) for _ in range(repeats - 1)))
+    first = block(inputs, maps, stride)
+    return nn.Sequential(first, *(block(maps * block.expansion, maps, 1) for _ in range(repeats - 1)))
 
 
 def shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:

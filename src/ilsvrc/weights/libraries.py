@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ilsvrc.weights import inception
 from ilsvrc.weights.source import CAFFE_RANGE, UNIT_RANGE
 
 Name = Callable[[str], str]  # from the name of one of our layers to theirs
@@ -104,6 +105,32 @@ def googlenet(ours: str) -> str:
     return f"{layer}.{'bn' if part == 'norm' else part}"
 
 
+def dpn(ours: str) -> str:
+    """'conv3.1.branch.conv2' is 'features.conv3_2.c3x3_b': there a batch norm goes with the convolution behind it."""
+    fixed = {"conv1.conv": "conv1_1.conv", "conv1.norm": "conv1_1.bn", "norm5": "conv5_bn_ac.bn"}
+    if ours == "fc":
+        return "classifier"
+    if ours in fixed:
+        return f"features.{fixed[ours]}"
+    stage, place, *rest = ours.removeprefix("conv").split(".")
+    words = {
+        "branch.norm": "c1x1_a.bn",
+        "branch.conv1.conv": "c1x1_a.conv",
+        "branch.conv1.norm": "c3x3_b.bn",
+        "branch.conv2.conv": "c3x3_b.conv",
+        "branch.conv2.norm": "c1x1_c.bn",
+        "branch.conv3": "c1x1_c.conv",
+        "shortcut.norm": f"c1x1_w_s{1 if stage == '2' else 2}.bn",
+        "shortcut.conv": f"c1x1_w_s{1 if stage == '2' else 2}.conv",
+    }
+    return f"features.conv{stage}_{int(place) + 1}.{words['.'.join(rest)]}"
+
+
+def dpn_cadene(ours: str) -> str:
+    """As timm's, with another word for the classifier."""
+    return "last_linear" if ours == "fc" else dpn(ours)
+
+
 def _unit(origin: str, **more: Any) -> dict[str, Any]:
     usual: dict[str, Any] = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225), "channels": "RGB"}
     return {"origin": origin, "licence": "unverified", "top": UNIT_RANGE, **usual, **more}
@@ -127,6 +154,21 @@ _CAFFERESNET = Layout(
 # torchvision re-maps the usual normalisation inside the network; here the record has what comes out.
 _GOOGLENET = Layout(
     googlenet, _unit("torchvision, state dict", mean=(0.5,) * 3, std=(0.5,) * 3), optional=("side_1.", "side_2.")
+)
+_HALF: dict[str, Any] = {"mean": (0.5,) * 3, "std": (0.5,) * 3, "image_size": 299, "resize": 320}
+_INCEPTION_V3 = Layout(
+    inception.torchvision_v3,
+    _unit(
+        "torchvision or timm, state dict",
+        note="mean and deviation are those of Google's weights; some of timm's files were trained with the usual ones",
+        **_HALF,
+    ),
+    optional=("side_1.",),
+)
+_DPN = _unit(
+    "timm or Cadene, state dict",
+    mean=(124 / 255, 117 / 255, 104 / 255),
+    std=(1 / (0.0167 * 255),) * 3,
 )
 _VGG = {"vgg11": (1, 1, 2, 2, 2), "vgg13": (2, 2, 2, 2, 2), "vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 _FULL = ("classifier.0", "classifier.3", "classifier.6")
@@ -165,6 +207,13 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {  # by our network's name
     },
     "alexnet_torchvision": (Layout(alexnet, _TORCHVISION),),
     "googlenet_torchvision": (_GOOGLENET,),
+    "inception_v3_torchvision": (_INCEPTION_V3,),
+    "inception_v4": (Layout(inception.timm_v4, _unit("timm or Cadene, state dict", **_HALF)),),
+    "inception_resnet_v2": (
+        Layout(inception.timm_resnet_v2, _unit("timm, state dict", **_HALF)),
+        Layout(inception.cadene_resnet_v2, _unit("Cadene, state dict", **_HALF)),
+    ),
+    **{name: (Layout(dpn, _DPN), Layout(dpn_cadene, _DPN)) for name in ("dpn92", "dpn98", "dpn131")},
 }
 
 _STRIDE = (
@@ -173,6 +222,7 @@ _STRIDE = (
 )
 _GATES = "timm's SE networks without 'legacy' in their name have the stride elsewhere than the published ones"
 _ALEXNET = "torchvision's alexnet is one tower without groups and response norm"
+_PADDING = "averages of the libraries' network {}, those of this network {}"
 REASONS: dict[str, str] = {  # why a network that libraries have under that name is not ours
     **dict.fromkeys(("alexnet", "alexnet_caffe", "caffenet", "alexnet_one_tower"), _ALEXNET),
     "googlenet": "torchvision's googlenet has batch norm and a 3×3 in place of the 5×5",
@@ -180,4 +230,9 @@ REASONS: dict[str, str] = {  # why a network that libraries have under that name
     **dict.fromkeys(("resnet50", "resnet101", "resnet152"), _STRIDE),
     **dict.fromkeys(("se_resnet50", "se_resnet101", "se_resnet152"), _GATES),
     **dict.fromkeys(("se_resnext50_32x4d", "se_resnext101_32x4d"), _GATES),
+    "inception_v3": _PADDING.format("count the padding", "do not"),
+    "inception_v3_mxnet": "the libraries' network ends in an average, this one in a maximum",
+    **dict.fromkeys(
+        ("inception_v4_caffe", "inception_resnet_v2_caffe"), _PADDING.format("leave out the padding", "count it")
+    ),
 }

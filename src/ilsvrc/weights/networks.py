@@ -12,7 +12,7 @@ from ilsvrc import models
 from ilsvrc.errors import WeightsError
 from ilsvrc.weights import own, state_dict, wire
 from ilsvrc.weights.caffe import as_tensor
-from ilsvrc.weights.releases import RELEASES, Release
+from ilsvrc.weights.releases import INSTEAD, RELEASES, Release
 from ilsvrc.weights.source import Weights
 from ilsvrc.weights.wire import Stored
 
@@ -49,6 +49,9 @@ def _from_library(model: str, path: Path) -> tuple[nn.Module, Weights]:
 
 def _from_caffe(model: str, path: Path) -> tuple[nn.Module, Weights]:
     stored = wire.read(path)
+    if model in INSTEAD:
+        other, reason = INSTEAD[model]
+        raise WeightsError(f"{path} cannot be loaded as {model}: {reason}; load it as {other}")
     if model not in RELEASES:
         raise WeightsError(
             f"no Caffe release of {model} is known, so {path} cannot be its weights; "
@@ -155,7 +158,7 @@ def _batch_norm(
     fitted = {part: _fitted(value, parts[part], f"{path}: layer {norm}, {part}") for part, value in values.items()}
     fitted["running_mean"] = fitted["running_mean"] * share
     fitted["running_var"] = fitted["running_var"] * share
-    bias = _blobs(stored, convolution, path)[1:]
+    bias = _blobs(stored, convolution, path)[1:] if convolution else []
     if bias:
         shift = _fitted(bias[0], parts["running_mean"], f"{path}: layer {convolution}, bias")
         fitted["running_mean"] = fitted["running_mean"] - shift

@@ -2,16 +2,18 @@
 
 Names, means and class orders are those of the published definitions and their notes: BVLC/caffe
 (model zoo), the VGG authors' gists, KaimingHe/deep-residual-networks, hujie-frank/SENet and
-soeaver/caffe-model (a third party's conversion of the ResNeXt authors' Torch7 weights).
+soeaver/caffe-model (a third party's conversions, and weights of a team of 2016).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ilsvrc.weights import inception
 from ilsvrc.weights.source import CAFFE_RANGE
 
 # From the name of one of our layers to the release's names of the convolution or matrix, the batch norm and the scale.
+# The name of a block stands for the batch norm it begins with.
 Names = Callable[[str], tuple[str, str, str]]
 
 
@@ -102,6 +104,38 @@ def senet(name: str) -> tuple[str, str, str]:
     return layer, f"{layer}/bn", f"{layer}/bn/scale"
 
 
+def se_bn_inception(name: str) -> tuple[str, str, str]:
+    """'inception_4b.double_a' is 'inception_4b/double3x3a', 'inception_4b.se.fc1' is 'inception_4b_1x1_down'."""
+    fixed = {"conv1": "conv1/7x7_s2", "conv2_reduce": "conv2/3x3_reduce", "conv2": "conv2/3x3", "linear": "classifier"}
+    module, _, layer = name.partition(".")
+    words = {"conv_1x1": "/1x1", "reduce_3x3": "/3x3_reduce", "conv_3x3": "/3x3", "pool_proj": "/pool_proj"}
+    words |= {"reduce_double": "/double3x3_reduce", "double_a": "/double3x3a", "double_b": "/double3x3b"}
+    words |= {"se.fc1": "_1x1_down", "se.fc2": "_1x1_up"}
+    theirs = fixed.get(name) or f"{module}{words[layer]}"
+    return theirs, f"{theirs}/bn", f"{theirs}/bn/scale"
+
+
+def preactivated(repeats: tuple[int, ...], block: str, end: str) -> Names:
+    """'conv3.1.conv2' is 'res5_conv2', 'conv3.1' the batch norm 'res5_bn', 'norm5' what `end` says."""
+
+    def names(name: str) -> tuple[str, str, str]:
+        if name == "norm5":
+            return "", f"{end}_bn", f"{end}_scale"
+        if name in ("conv1", "fc"):
+            return {"conv1": "conv1", "fc": "classifier"}[name], "conv1_bn", "conv1_scale"
+        stage, place, *rest = name.removeprefix("conv").split(".")
+        unit = f"{block}{sum(repeats[: int(stage) - 2]) + int(place) + 1}"
+        part = "".join(word for word in rest if word != "branch")
+        if not part:
+            return "", f"{unit}_bn", f"{unit}_scale"
+        match = part == "shortcut"
+        layer = f"{unit}_match_conv" if match else f"{unit}_{part}"
+        norm = f"{unit}_match" if match else layer  # of a projection it stands before the convolution
+        return layer, f"{norm}_bn", f"{norm}_scale"
+
+    return names
+
+
 def _caffe(origin: str, licence: str, mean: tuple[float, float, float], **more: Any) -> dict[str, Any]:
     return {"origin": origin, "licence": licence, "channels": "BGR", "top": CAFFE_RANGE, "mean": mean, **more}
 
@@ -128,6 +162,48 @@ _WIDE = {
     "licence": "unverified",
     "note": "mean and deviation are those of the same author's ResNeXt conversions, unverified for this file",
 }
+_MXNET = _caffe(
+    "soeaver's conversion of MXNet's weights, Caffe",
+    "unverified",
+    (128.0, 128.0, 128.0),
+    std=(128.0, 128.0, 128.0),
+    image_size=299,
+    resize=320,
+    order="devkit",
+)
+_SLIM = {
+    **_MXNET,
+    "origin": "soeaver's conversion of Google's weights, Caffe",
+    "order": "wnid",
+    "note": "that the classes are in the order of their WordNet ids is unverified for this file",
+}
+_CUIMAGE = _caffe(
+    "CUImage's weights of 2016 as published by soeaver, Caffe",
+    "unverified",
+    (102.9801, 115.9465, 122.7717),
+    note="the mean is that of the same years' Caffe ResNets, unverified for this file",
+)
+_DPN = _caffe(
+    "soeaver's conversion of the authors' weights, Caffe",
+    "unverified",
+    (104.0, 117.0, 124.0),
+    std=(1 / 0.0167,) * 3,
+)
+_DPN131 = {
+    **_DPN,
+    "image_size": 320,
+    "resize": 366,
+    "note": "the definition takes 320 pixels; that images are resized to 366 before is chosen here",
+}
+
+
+def _dpn(*repeats: int) -> Names:
+    return preactivated(repeats, "dpn", "pool_ave_concat")
+
+
+def _preresnet(*repeats: int) -> Names:
+    return preactivated(repeats, "res", f"res{sum(repeats)}_eletwise")
+
 
 RELEASES: dict[str, Release] = {  # by our network's name
     "alexnet_caffe": Release(plain, _BVLC, net="AlexNet"),
@@ -148,4 +224,25 @@ RELEASES: dict[str, Release] = {  # by our network's name
     "se_resnext50_32x4d": Release(senet, _WMW),
     "se_resnext101_32x4d": Release(senet, _WMW),
     "senet154": Release(senet, _WMW),
+    "se_bn_inception": Release(se_bn_inception, _WMW),
+    "inception_v3_mxnet": Release(inception.soeaver_v3, _MXNET),
+    "inception_v4_caffe": Release(inception.soeaver_v4, _SLIM),
+    "inception_resnet_v2_caffe": Release(inception.soeaver_resnet_v2, _SLIM),
+    "preresnet101_caffe": Release(_preresnet(3, 4, 23, 3), _CUIMAGE),
+    "preresnet152_caffe": Release(_preresnet(3, 8, 36, 3), _CUIMAGE),
+    "preresnet269_caffe": Release(_preresnet(3, 30, 48, 8), _CUIMAGE),
+    "dpn92": Release(_dpn(3, 4, 20, 3), _DPN),
+    "dpn98": Release(_dpn(3, 6, 20, 3), _DPN),
+    "dpn131": Release(_dpn(4, 8, 28, 3), _DPN131),
+}
+
+_AVERAGES = "the conversion for Caffe counts the padding in its averages, and Google's network does not"
+_ROUNDED = "in the release for Caffe pool1 has no padding and rounds up"
+INSTEAD: dict[str, tuple[str, str]] = {  # networks of which a release is another form: the form, and why it is another
+    "inception_v3": ("inception_v3_mxnet", "MXNet's network counts the padding in its averages and ends in a maximum"),
+    "inception_v3_torchvision": ("inception_v3_mxnet", "MXNet's network ends in a maximum where this has an average"),
+    "inception_v4": ("inception_v4_caffe", _AVERAGES),
+    "inception_resnet_v2": ("inception_resnet_v2_caffe", _AVERAGES),
+    "preresnet101": ("preresnet101_caffe", _ROUNDED),
+    "preresnet152": ("preresnet152_caffe", _ROUNDED),
 }

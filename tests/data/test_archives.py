@@ -103,7 +103,25 @@ def kaggle_zip(tiny: Path, out: Path) -> Path:
     return zip_of(out / "imagenet-object-localization-challenge.zip", kaggle(tiny, out))
 
 
-FORMS = (extracted, official, official_by_file, zipped, zipped_stored, tarred, gzipped, kaggle, kaggle_zip)
+def tree_of_2015(tiny: Path, out: Path) -> Path:
+    """The organisers' own tree of later years: no table of Kaggle's, labels by the kit beside it."""
+    shutil.copytree(kaggle(tiny, out) / "ILSVRC", out / "set/ILSVRC2015")
+    shutil.copytree(tiny / "devkit", out / "set/ILSVRC2015_devkit")
+    return out / "set"
+
+
+FORMS = (
+    extracted,
+    tree_of_2015,
+    official,
+    official_by_file,
+    zipped,
+    zipped_stored,
+    tarred,
+    gzipped,
+    kaggle,
+    kaggle_zip,
+)
 
 
 @pytest.fixture(scope="module")

@@ -260,6 +260,10 @@ class Members(Sequence[str]):
         """The content of a member. Raises DataError when the archive gives less than it did."""
         return self.archive.read(int(self.places[index]))
 
+    def taken(self, order: Sequence[int]) -> "Members":
+        """The same members in another order."""
+        return Members(self.archive, self.places[np.asarray(order, np.int64)], self.cut, stems=self.stems)
+
     @cached_property
     def sizes(self) -> np.ndarray:
         """(N,): bytes of each member."""

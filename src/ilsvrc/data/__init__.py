@@ -20,7 +20,7 @@ Split = Literal["train", "val", "test"]
 
 
 def open(path: Path | str, split: Split, *, boxes: bool = True) -> "Folder | Shards | Parquet":
-    """The data set in a directory or in archives: split 'train', 'val' or 'test'.
+    """The data set in a directory, in archives, or in shards at a URL: split 'train', 'val' or 'test'.
 
     Reads the official archives as they are or extracted (the mini set too), class folders with or without
     splits, Kaggle's tree, Tiny ImageNet and the detection set, each as a directory, a zip or a tar, and shards as
@@ -31,8 +31,11 @@ def open(path: Path | str, split: Split, *, boxes: bool = True) -> "Folder | Sha
     boxes=False leaves box files unread.
     Raises DataError when the path holds none of these or contradicts itself.
     """
-    from ilsvrc.data import archives, detection, folders, parquet, shards
+    from ilsvrc.data import archives, detection, folders, parquet, remote, remote_shards, shards
 
+    url = remote.url_of(path)
+    if url is not None:
+        return remote_shards.read(url, split, boxes=boxes)
     place = Path(path)
     tree = archives.tree_of(place)
     if tree is None and any(shards.shards_in(place, each) for each in folders.SPLITS):

@@ -8,12 +8,30 @@ import os
 import tempfile
 import threading
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from ilsvrc.errors import DataError
 
 _pread = getattr(os, "pread", None)  # Windows has no positioned read
 COPIED = 1 << 20  # bytes at a time when a stream is laid down
+
+
+class Bytes(Protocol):
+    """A shape, not a base class: what is read by offset, on a disk or over a network."""
+
+    @property
+    def path(self) -> Path | str:
+        """What it is called in errors."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        ...
+
+    def read(self, offset: int, size: int) -> bytes:
+        """`size` bytes from `offset` on; fewer only where it ends."""
+        ...
 
 
 class Source:

@@ -108,8 +108,8 @@ def read(path: Path, split: str) -> Parquet:
             raise DataError(f"{each} is no parquet file of images, or a damaged one ({error}); get it again") from error
         files.append(file)
     classes = _classes(path, found)
-    # The order of class folders: by class in train, by name where there are no folders.
-    found.sort(key=lambda row: (row.label if split == "train" else 0, row.name))
+    # The order of class folders: by class in train, else by file name, whose suffix begins with a dot.
+    found.sort(key=lambda row: (row.label if split == "train" else 0, row.name + "."))
     names = tuple(row.name for row in found)
     if len(set(names)) < len(names):
         raise DataError(f"{path} has two images of one name in {split}; get the files again")

@@ -18,7 +18,7 @@ OPTIONS: dict[str, set[str]] = {
     "mini": {"DIRECTORY", "--train", "--val", "--test", "--seed", "--detection", "--no-detection"},
     "index": {"ARCHIVE", "--json"},
     "check": {"DATA", "--json", "--fix-list", "--workers"},
-    "pack": {"DATA", "OUT", "--splits", "--short-side", "--max-side", "--quality", "--raw", "--workers"},
+    "pack": {"DATA", "OUT", "--splits", "--short-side", "--max-side", "--quality", "--raw", "--leave-out", "--workers"},
     "models": {"NAME", "--json"},
     "list": {"--json"},
     "show": {"ENTRY", "--json"},

@@ -18,8 +18,8 @@ def index(archive: Path, /, *, json: JsonFlag = False) -> None:
     Parameters
     ----------
     archive
-        A plain tar, such as ILSVRC2012_img_train.tar (a tar of 1,000 tars) or ILSVRC2012_img_val.tar; a zip; or a
-        directory of shards.
+        A plain tar, such as ILSVRC2012_img_train.tar (a tar of 1,000 tars) or ILSVRC2012_img_val.tar; a zip; a
+        directory of shards; or the URL of one, whose table is then kept in the user's cache.
     json
         Print JSON, for machines.
     """
@@ -40,7 +40,7 @@ def index(archive: Path, /, *, json: JsonFlag = False) -> None:
 def check(
     data: Path, /, *, json: JsonFlag = False, fix_list: Path | None = None, workers: Positive | None = None
 ) -> int:
-    """Check a data set: counts, boxes, and whether every image can be decoded; the exit code is 1 when it is not sound.
+    """Check a data set: counts, boxes, labels and whether every image can be decoded; it leaves with 1 when not sound.
 
     Parameters
     ----------
@@ -77,6 +77,7 @@ def pack(
     max_side: Positive | None = None,
     quality: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=100))] = 95,
     raw: JsonFlag = False,
+    leave_out: Path | None = None,
     workers: Positive | None = None,
 ) -> None:
     """Pack a data set into shards that are fast to read; started again after a stop it goes on where it was.
@@ -99,6 +100,8 @@ def pack(
         Of the JPEG files written.
     raw
         Write pixels, not JPEG: larger, and nothing is left to decode.
+    leave_out
+        A list of images to leave out, as check --fix-list writes it.
     workers
         Threads that decode, resize and encode; as many as there are processors by default.
     """
@@ -111,7 +114,8 @@ def pack(
     watch = Watch()
     packing = Packing(short_side, max_side, quality, raw)
     with watch.live(), watch.stage("packing", 1) as stage:
-        done = job(str(data), out, packing, splits, workers or os.cpu_count() or 1, lambda k, n: stage.at(k / n))
+        threads = workers or os.cpu_count() or 1
+        done = job(str(data), out, packing, splits, threads, lambda k, n: stage.at(k / n), leave_out)
     print(done)
 
 

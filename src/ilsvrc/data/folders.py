@@ -19,6 +19,7 @@ from ilsvrc.data.boxes import Boxes, KnownBoxes, TextBoxes, XmlBoxes, read_corne
 from ilsvrc.data.labels import classes_of, kit_in, labels_by_kit
 from ilsvrc.data.listing import by_name, class_names, listing, passed_over, scan, short_names, some
 from ilsvrc.data.parquet import Parquet
+from ilsvrc.data.part import Part
 from ilsvrc.data.sample import Classes, Dataset, Sample
 from ilsvrc.data.shards import Shards
 from ilsvrc.data.tree import Inside, Members, Place, globbed
@@ -127,7 +128,7 @@ def read(path: Place | str, split: str, *, boxes: bool = True) -> Folder:
 
 def rows(dataset: Dataset) -> Iterator[tuple[str, int, int | None]]:
     """Name, size in bytes and label of each image; of files and shards without reading any."""
-    if isinstance(dataset, Shards | Parquet):
+    if isinstance(dataset, Shards | Parquet | Part):
         yield from dataset.rows()
         return
     if not isinstance(dataset, Folder):

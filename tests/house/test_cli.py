@@ -18,6 +18,7 @@ OPTIONS: dict[str, set[str]] = {
     "mini": {"DIRECTORY", "--train", "--val", "--test", "--seed", "--detection", "--no-detection"},
     "index": {"ARCHIVE", "--json"},
     "check": {"DATA", "--json", "--fix-list", "--workers"},
+    "statistics": {"DATA", "--out", "--split", "--size", "--images", "--json", "--workers"},
     "pack": {"DATA", "OUT", "--splits", "--short-side", "--max-side", "--quality", "--raw", "--leave-out", "--workers"},
     "models": {"NAME", "--json"},
     "list": {"--json"},

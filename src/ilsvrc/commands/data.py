@@ -1,4 +1,4 @@
-"""`ilsvrc index`, `check` and `pack`: data sets as they are distributed, and as they are fast."""
+"""`ilsvrc index`, `check`, `statistics` and `pack`: data sets as they are distributed, and as they are fast."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -67,6 +67,57 @@ def check(
     return 0 if report.sound else 1
 
 
+def statistics(
+    data: Path,
+    /,
+    *,
+    out: Path = Path("statistics.json"),
+    split: Literal["train", "val", "test"] = "train",
+    size: Positive | None = None,
+    images: Positive | None = None,
+    json: JsonFlag = False,
+    workers: Positive | None = None,
+) -> None:
+    """Compute mean, deviation and principal axes of a data set's colours, and with a size the mean image.
+
+    All are of RGB pixels as fractions of 255, and are written with what they were computed from. The result is the
+    same for any number of workers.
+
+    Parameters
+    ----------
+    data
+        A data set in any form that is read.
+    out
+        The JSON file to write; a mean image is written beside it, as .mean.npz.
+    split
+        The images to compute from.
+    size
+        Take the central square of so many pixels, after scaling the shorter side to it; whole images by default.
+    images
+        Take so many images, evenly spaced; all by default.
+    json
+        Print JSON, for machines.
+    workers
+        Threads that decode; as many as there are processors by default.
+    """
+    import os
+
+    from ilsvrc.commands.output import print_json
+    from ilsvrc.jobs.statistics import statistics as job
+    from ilsvrc.jobs.statistics import write_statistics
+    from ilsvrc.reports.progress import Watch
+
+    watch, threads = Watch(quiet=json), workers or os.cpu_count() or 1
+    with watch.live(), watch.stage("adding up", 1) as stage:
+        found = job(
+            str(data), split=split, size=size, images=images, workers=threads, progress=lambda k, n: stage.at(k / n)
+        )
+    written = write_statistics(found, out)
+    if json:
+        return print_json(found.as_json())
+    return print("\n".join([*found.lines(), f"written to {' and '.join(map(str, written))}"]))
+
+
 def pack(
     data: Path,
     out: Path,
@@ -119,4 +170,4 @@ def pack(
     print(done)
 
 
-COMMANDS = (index, check, pack)
+COMMANDS = (index, check, statistics, pack)

@@ -1,5 +1,6 @@
 """The claim of docs/data.md: labels, boxes, names, order and fingerprint are the same whichever form is read."""
 
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -179,7 +180,10 @@ def compare(tiny: Path, facts: dict[str, list[tuple[object, ...]]], path: Path |
     for split in SPLITS:
         wanted = facts[split] if boxed else [(*fact[:4], None, None) for fact in facts[split]]
         assert facts_of(path, split, boxed=boxed) == wanted
-        assert data.fingerprint(data.open(path, split)) == data.fingerprint(data.open(tiny, split))
+        dataset = data.open(path, split)
+        assert data.fingerprint(dataset) == data.fingerprint(data.open(tiny, split))
+        elsewhere = pickle.loads(pickle.dumps(dataset))  # as another process gets it
+        assert elsewhere[len(elsewhere) - 1].jpeg == dataset[len(dataset) - 1].jpeg
 
 
 @pytest.mark.parametrize("form", BOXED, ids=lambda form: form.__name__)

@@ -5,11 +5,13 @@ An image is looked up when it is asked for, so that listing a data set reads no 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from ilsvrc.data.annotations import parse_annotation
+from ilsvrc.data.source import read_whole
 from ilsvrc.data.tree import Place, globbed
 from ilsvrc.errors import DataError
 
@@ -39,7 +41,7 @@ class XmlBoxes:
 def read_xml(path: Place) -> Found | None:
     """The boxes of a box file; None where there is no such file. Raises DataError when it is damaged."""
     try:
-        data = path.read_bytes()
+        data = read_whole(path) if isinstance(path, Path) else path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

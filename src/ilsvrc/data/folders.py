@@ -22,6 +22,7 @@ from ilsvrc.data.parquet import Parquet
 from ilsvrc.data.part import Part
 from ilsvrc.data.sample import Classes, Dataset, Sample
 from ilsvrc.data.shards import Shards
+from ilsvrc.data.source import read_whole
 from ilsvrc.data.tree import Inside, Members, Place, globbed
 from ilsvrc.errors import DataError
 
@@ -74,7 +75,10 @@ class Folder:
         file = self.files[index]
         path = self.directory / file
         try:
-            jpeg = self.files.read(index) if isinstance(self.files, Members) else path.read_bytes()
+            if isinstance(self.files, Members):
+                jpeg = self.files.read(index)
+            else:
+                jpeg = read_whole(path) if isinstance(path, Path) else path.read_bytes()
         except OSError as error:
             raise DataError(
                 f"{path} was listed and cannot be read ({error.strerror}); put it back or make it readable"

@@ -28,6 +28,7 @@ class Parquet:
     """The samples of one split, in the order of class folders."""
 
     root: Path
+    split: str
     classes: Classes
     names: tuple[str, ...]
     labels: np.ndarray  # (N,) -1 where there is none
@@ -37,6 +38,10 @@ class Parquet:
     files: tuple[Any, ...]  # pyarrow's, open
     kept: "OrderedDict[tuple[int, int], Any]" = field(default_factory=OrderedDict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __reduce__(self) -> tuple[Any, tuple[Path, str]]:
+        """Another process opens the files anew."""
+        return read, (self.root, self.split)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -116,7 +121,7 @@ def read(path: Path, split: str) -> Parquet:
         raise DataError(f"{path} has two images of one name in {split}; get the files again")
     numbers = np.array([(row.label, row.file, row.group, row.row) for row in found], np.int64).reshape(-1, 4)
     labels, file_of, group, row_of = numbers.T
-    return Parquet(path, classes, names, labels, file_of, group, row_of, tuple(files))
+    return Parquet(path, split, classes, names, labels, file_of, group, row_of, tuple(files))
 
 
 @dataclass(frozen=True)

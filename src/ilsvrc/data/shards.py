@@ -18,7 +18,8 @@ import numpy as np
 
 from ilsvrc.data.arrays import read_arrays
 from ilsvrc.data.sample import Classes, Sample
-from ilsvrc.data.source import Bytes, Source
+from ilsvrc.data.source import LARGEST as IMAGE
+from ilsvrc.data.source import Bytes, Source, too_large
 from ilsvrc.data.tar_headers import members
 from ilsvrc.data.tar_index import Names, write_whole
 from ilsvrc.errors import DataError
@@ -226,6 +227,8 @@ def samples(source: Bytes, number: int) -> list[Found]:
         if kind.lower() in IMAGES:
             if sample.offset >= 0:
                 raise DataError(f"{key} in {source.path} has two images; pack the shard anew")
+            if member.size > IMAGE:
+                raise too_large(f"{key} in {source.path}", member.size)
             sample.offset, sample.size = member.offset, member.size
         elif kind == "cls":
             sample.label = _label(source.read(member.offset, min(member.size, 20)), key, source)

@@ -35,6 +35,10 @@ class Mount:
         self._lock = threading.Lock()
         self._opened: tuple[Index, str] | None = None
 
+    def __reduce__(self) -> tuple[type["Mount"], tuple[str, Path, Callable[[Path], Index], str | None]]:
+        """Another process opens the archive anew."""
+        return Mount, (self.at, self.path, self.opener, self.within)
+
     @property
     def opened(self) -> tuple[Index, str]:
         """The archive's index and the folder of it that is mounted."""

@@ -14,6 +14,7 @@ from ilsvrc.data import imagenet
 from ilsvrc.data.annotations import read_boxes
 from ilsvrc.data.devkit import read_synsets
 from ilsvrc.errors import DataError
+from ilsvrc.jobs.pack import Packing, pack
 
 SPLITS = ("train", "val", "test")
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "devkit"
@@ -115,6 +116,17 @@ def test_every_form_gives_the_same_samples(tiny, det, tmp_path, form):
             assert np.array_equal(one.box_labels, other.box_labels)
         assert data.open(path, split, boxes=False)[0].boxes is None
         assert found.lacking == ()
+
+
+def test_packed_it_is_the_same(tiny, tmp_path):
+    pack(str(tiny / "det"), tmp_path, Packing(), SPLITS)
+    for split in SPLITS:
+        found, wanted = data.open(tmp_path, split), data.open(tiny / "det", split)
+        assert data.fingerprint(found) == data.fingerprint(wanted)
+        for k in range(len(wanted)):
+            assert (found[k].name, found[k].label) == (wanted[k].name, None)
+            assert np.array_equal(found[k].boxes, wanted[k].boxes)
+            assert np.array_equal(found[k].box_labels, wanted[k].box_labels)
 
 
 def test_boxes_and_labels_are_those_of_the_box_files(tiny):

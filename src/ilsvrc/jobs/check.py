@@ -13,6 +13,7 @@ from ilsvrc import data
 from ilsvrc.data import imagenet
 from ilsvrc.data.folders import rows
 from ilsvrc.data.health import Health, health, is_known
+from ilsvrc.data.remote import url_of
 from ilsvrc.data.sample import Dataset
 from ilsvrc.data.tar_index import write_whole
 from ilsvrc.errors import DataError
@@ -86,6 +87,7 @@ def check(path: str, *, workers: int = 1, fix_list: Path | None = None, progress
     fix_list gets the names of the images to leave out, one a line, 'split/name'. progress(done, of) counts images.
     Raises DataError when there is no split that can be opened.
     """
+    path = url_of(path) or path
     sets, refused = _open(path)
     total, done = sum(map(len, sets.values())), 0
     reports = [SplitReport(split, 0, 0, problems=[why]) for split, why in refused.items()]

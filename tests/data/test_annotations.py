@@ -200,6 +200,12 @@ def test_folders_and_tars_without_xml_are_refused(tmp_path):
         read_boxes(tmp_path / "no.tar")
 
 
+def test_a_file_that_unfolds_to_more_than_any_annotation_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(annotations, "LARGEST", 1000)
+    with pytest.raises(DataError, match=r"a\.xml in .*boxes\.tar has 5,000 bytes"):
+        read_boxes(packed(tmp_path / "boxes.tar", {"val/a.xml": b" " * 5000}))
+
+
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
 def test_a_truncated_tar_is_refused(tmp_path, mode):
     files = {f"{i:03d}.xml": xml(("n01440764", str(i), str(i * 7919 % 97), "300", "300")) for i in range(200)}

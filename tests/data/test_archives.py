@@ -103,7 +103,25 @@ def kaggle_zip(tiny: Path, out: Path) -> Path:
     return zip_of(out / "imagenet-object-localization-challenge.zip", kaggle(tiny, out))
 
 
-FORMS = (extracted, official, official_by_file, zipped, zipped_stored, tarred, gzipped, kaggle, kaggle_zip)
+def tree_of_2015(tiny: Path, out: Path) -> Path:
+    """The organisers' own tree of later years: no table of Kaggle's, labels by the kit beside it."""
+    shutil.copytree(kaggle(tiny, out) / "ILSVRC", out / "set/ILSVRC2015")
+    shutil.copytree(tiny / "devkit", out / "set/ILSVRC2015_devkit")
+    return out / "set"
+
+
+FORMS = (
+    extracted,
+    tree_of_2015,
+    official,
+    official_by_file,
+    zipped,
+    zipped_stored,
+    tarred,
+    gzipped,
+    kaggle,
+    kaggle_zip,
+)
 
 
 @pytest.fixture(scope="module")
@@ -259,6 +277,35 @@ def test_links_encryption_and_bombs_in_a_zip_are_refused(tmp_path):
         written(change)
         with pytest.raises(DataError, match=said):
             zips.open_zip(path)
+
+
+def test_two_members_of_one_name_in_a_zip_are_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("n01/a.JPEG", b"1")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("n01/a.JPEG", b"2")
+    with pytest.raises(DataError, match=r"two members called n01/a\.JPEG"):
+        zips.open_zip(tmp_path / "a.zip")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_no_flipped_bit_of_a_content_in_a_zip_goes_unseen(tmp_path, method):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as archive:
+        archive.writestr("a.JPEG", random.Random(0).randbytes(400))
+    whole = (tmp_path / "a.zip").read_bytes()
+    for place in range(30 + len("a.JPEG"), 30 + 400, 7):
+        damaged = bytearray(whole)
+        damaged[place] ^= 4
+        (tmp_path / "a.zip").write_bytes(damaged)
+        with pytest.raises(DataError, match=r"a\.zip is a truncated or damaged zip: .*a\.JPEG"):
+            zips.open_zip(tmp_path / "a.zip").read(0)
+
+
+def test_a_file_larger_than_any_image_is_not_read(tmp_path):
+    folder = class_folders(tmp_path, images=1)
+    os.truncate(folder / "train/a/a_0.JPEG", (1 << 30) + 1)
+    with pytest.raises(DataError, match=r"a_0\.JPEG has 1,073,741,825 bytes, more than any image"):
+        data.open(folder, "train")[0]
 
 
 def test_whatever_the_bytes_a_zip_is_read_or_refused(tmp_path):

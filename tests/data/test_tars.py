@@ -154,7 +154,7 @@ def test_the_index_of_another_archive_is_refused(tmp_path):
         tars.open_tar(tmp_path / "b.tar")
 
 
-@pytest.mark.parametrize("content", [b"", b"\x00" * 100, b"ilsvrc archive index 1\n", b"ilsvrc archive index 1\n{}\n"])
+@pytest.mark.parametrize("content", [b"", b"\x00" * 100, b"ilsvrc archive index 2\n", b"ilsvrc archive index 2\n{}\n"])
 def test_what_is_no_index_is_refused(tmp_path, content):
     path = tar_of(tmp_path / "a.tar", {"a.JPEG": b"1"})
     (tmp_path / "a.tar.index").write_bytes(content)
@@ -223,6 +223,17 @@ def test_two_members_of_one_name_are_refused(tmp_path):
             archive.addfile(tarfile.TarInfo("n01/a.JPEG"))
     with pytest.raises(DataError, match=r"two members called n01/a\.JPEG"):
         tars.open_tar(path)
+
+
+def test_a_member_larger_than_any_image_is_not_read(tmp_path):
+    path = tmp_path / "a.tar"
+    with path.open("wb") as file:
+        member = tarfile.TarInfo("a.JPEG")
+        member.size = (1 << 30) + 1
+        file.write(member.tobuf(tarfile.GNU_FORMAT))
+        file.truncate(512 + (1 << 30) + 512 + 1024)  # holes
+    with pytest.raises(DataError, match=r"a\.JPEG in .*a\.tar has 1,073,741,825 bytes, more than any image"):
+        tars.open_tar(path).read(0)
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff\xe0" * 500, b"PK\x03\x04" + bytes(600), bytes(100)])

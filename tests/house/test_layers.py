@@ -69,7 +69,12 @@ THIRD_PARTY: dict[str, set[str]] = {
 }
 
 # One file may have more than its package.
-ONE_FILE = {"data/mini_pictures.py": {"sklearn"}, "data/parquet.py": {"pyarrow"}, "jobs/pack.py": {"simplejpeg"}}
+ONE_FILE = {
+    "data/mini_pictures.py": {"sklearn"},
+    "data/parquet.py": {"pyarrow"},
+    "data/remote.py": {"aiohttp", "fsspec"},
+    "jobs/pack.py": {"simplejpeg"},
+}
 # And one package less, in all files but these.
 ONLY_IN = {
     ("train", "safetensors"): {"train/checkpoint.py"},

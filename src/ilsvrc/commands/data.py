@@ -1,4 +1,4 @@
-"""`ilsvrc index`, `check` and `pack`: data sets as they are distributed, and as they are fast."""
+"""`ilsvrc index`, `check`, `statistics` and `pack`: data sets as they are distributed, and as they are fast."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -18,8 +18,8 @@ def index(archive: Path, /, *, json: JsonFlag = False) -> None:
     Parameters
     ----------
     archive
-        A plain tar, such as ILSVRC2012_img_train.tar (a tar of 1,000 tars) or ILSVRC2012_img_val.tar; a zip; or a
-        directory of shards.
+        A plain tar, such as ILSVRC2012_img_train.tar (a tar of 1,000 tars) or ILSVRC2012_img_val.tar; a zip; a
+        directory of shards; or the URL of one, whose table is then kept in the user's cache.
     json
         Print JSON, for machines.
     """
@@ -40,7 +40,7 @@ def index(archive: Path, /, *, json: JsonFlag = False) -> None:
 def check(
     data: Path, /, *, json: JsonFlag = False, fix_list: Path | None = None, workers: Positive | None = None
 ) -> int:
-    """Check a data set: counts, boxes, and whether every image can be decoded; the exit code is 1 when it is not sound.
+    """Check a data set: counts, boxes, labels and whether every image can be decoded; it leaves with 1 when not sound.
 
     Parameters
     ----------
@@ -67,6 +67,57 @@ def check(
     return 0 if report.sound else 1
 
 
+def statistics(
+    data: Path,
+    /,
+    *,
+    out: Path = Path("statistics.json"),
+    split: Literal["train", "val", "test"] = "train",
+    size: Positive | None = None,
+    images: Positive | None = None,
+    json: JsonFlag = False,
+    workers: Positive | None = None,
+) -> None:
+    """Compute mean, deviation and principal axes of a data set's colours, and with a size the mean image.
+
+    All are of RGB pixels as fractions of 255, and are written with what they were computed from. The result is the
+    same for any number of workers.
+
+    Parameters
+    ----------
+    data
+        A data set in any form that is read.
+    out
+        The JSON file to write; a mean image is written beside it, as .mean.npz.
+    split
+        The images to compute from.
+    size
+        Take the central square of so many pixels, after scaling the shorter side to it; whole images by default.
+    images
+        Take so many images, evenly spaced; all by default.
+    json
+        Print JSON, for machines.
+    workers
+        Threads that decode; as many as there are processors by default.
+    """
+    import os
+
+    from ilsvrc.commands.output import print_json
+    from ilsvrc.jobs.statistics import statistics as job
+    from ilsvrc.jobs.statistics import write_statistics
+    from ilsvrc.reports.progress import Watch
+
+    watch, threads = Watch(quiet=json), workers or os.cpu_count() or 1
+    with watch.live(), watch.stage("adding up", 1) as stage:
+        found = job(
+            str(data), split=split, size=size, images=images, workers=threads, progress=lambda k, n: stage.at(k / n)
+        )
+    written = write_statistics(found, out)
+    if json:
+        return print_json(found.as_json())
+    return print("\n".join([*found.lines(), f"written to {' and '.join(map(str, written))}"]))
+
+
 def pack(
     data: Path,
     out: Path,
@@ -77,6 +128,7 @@ def pack(
     max_side: Positive | None = None,
     quality: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=100))] = 95,
     raw: JsonFlag = False,
+    leave_out: Path | None = None,
     workers: Positive | None = None,
 ) -> None:
     """Pack a data set into shards that are fast to read; started again after a stop it goes on where it was.
@@ -99,6 +151,8 @@ def pack(
         Of the JPEG files written.
     raw
         Write pixels, not JPEG: larger, and nothing is left to decode.
+    leave_out
+        A list of images to leave out, as check --fix-list writes it.
     workers
         Threads that decode, resize and encode; as many as there are processors by default.
     """
@@ -111,8 +165,9 @@ def pack(
     watch = Watch()
     packing = Packing(short_side, max_side, quality, raw)
     with watch.live(), watch.stage("packing", 1) as stage:
-        done = job(str(data), out, packing, splits, workers or os.cpu_count() or 1, lambda k, n: stage.at(k / n))
+        threads = workers or os.cpu_count() or 1
+        done = job(str(data), out, packing, splits, threads, lambda k, n: stage.at(k / n), leave_out)
     print(done)
 
 
-COMMANDS = (index, check, pack)
+COMMANDS = (index, check, statistics, pack)

@@ -20,25 +20,32 @@ Split = Literal["train", "val", "test"]
 
 
 def open(path: Path | str, split: Split, *, boxes: bool = True) -> "Folder | Shards | Parquet":
-    """The data set in a directory or in archives: split 'train', 'val' or 'test'.
+    """The data set in a directory, in archives, or in shards at a URL: split 'train', 'val' or 'test'.
 
     Reads the official archives as they are or extracted (the mini set too), class folders with or without
-    splits, Kaggle's tree, and Tiny ImageNet, each as a directory, a zip or a tar, and shards as `ilsvrc pack` and
-    WebDataset write them, and Hugging Face's parquet files; docs/data.md shows them. Files are listed now and
-    read when asked for. Labels are positions by sorted WordNet id, or folder name: the same, in the same order,
-    whichever form is read.
+    splits, Kaggle's tree, Tiny ImageNet and the detection set, each as a directory, a zip or a tar, and shards as
+    `ilsvrc pack` and WebDataset write them, and Hugging Face's parquet files; docs/data.md shows them. Files are listed
+    now and read when asked for. Labels are positions by sorted WordNet id, or folder name: the same, in the same
+    order, whichever form is read. Of the detection set they are None, and boxes alone have labels; where a place
+    holds both tasks it is asked for by the path of `Data/DET` or of one of its image archives.
     boxes=False leaves box files unread.
     Raises DataError when the path holds none of these or contradicts itself.
     """
-    from ilsvrc.data import archives, folders, parquet, shards
+    from ilsvrc.data import archives, detection, folders, parquet, remote, remote_shards, shards
 
+    url = remote.url_of(path)
+    if url is not None:
+        return remote_shards.read(url, split, boxes=boxes)
     place = Path(path)
     tree = archives.tree_of(place)
     if tree is None and any(shards.shards_in(place, each) for each in folders.SPLITS):
         return shards.read(place, split, boxes=boxes)
     if tree is None and any(parquet.files_in(place, each) for each in folders.SPLITS):
         return parquet.read(place, split)
-    return folders.read(tree or place, split, boxes=boxes)
+    root = tree or place
+    if detection.holds(root):
+        return detection.read(root, split, boxes=boxes)
+    return folders.read(root, split, boxes=boxes)
 
 
 def name(dataset: "Dataset") -> str:

@@ -19,8 +19,10 @@ from xml.parsers import expat
 import numpy as np
 
 from ilsvrc.data.devkit import refuse
+from ilsvrc.data.source import too_large
 from ilsvrc.errors import DataError
 
+LARGEST = 1 << 26  # bytes of an annotation: a compressed archive of kilobytes can hold gigabytes
 Corners = tuple[float, float, float, float]  # xmin, ymin, xmax, ymax
 
 
@@ -110,8 +112,7 @@ def _read_tar(path: Path, names: Sequence[str] | None) -> Iterator[tuple[str, by
                     continue
                 name = name.removesuffix(".xml")
                 if wanted is None or name in wanted:
-                    file = archive.extractfile(member)
-                    yield name, file.read() if file else b""
+                    yield name, _content(archive, member, path)
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist; give a folder or a tar of XML files") from error
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
@@ -120,6 +121,13 @@ def _read_tar(path: Path, names: Sequence[str] | None) -> Iterator[tuple[str, by
         ) from error
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error}); give a folder or a tar of XML files") from error
+
+
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> bytes:
+    if member.size > LARGEST:
+        raise too_large(f"{member.name} in {path}", member.size)
+    file = archive.extractfile(member)
+    return file.read() if file else b""
 
 
 # One pattern for the files as the challenge wrote them: no entities, no attributes, fixed order of tags.

@@ -5,33 +5,49 @@ An image is looked up when it is asked for, so that listing a data set reads no 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from ilsvrc.data.annotations import parse_annotation
+from ilsvrc.data.source import read_whole
 from ilsvrc.data.tree import Place, globbed
 from ilsvrc.errors import DataError
 
 Found = tuple[np.ndarray, list[str]]  # boxes (B, 4) and the WordNet id of each
 
 
+class Boxes(Protocol):
+    """A shape, not a base class: where the boxes of a data set's images are."""
+
+    def find(self, file: str) -> Found | None:
+        """The boxes of an image, by its path; None where it has none."""
+        ...
+
+
 @dataclass(frozen=True)
 class XmlBoxes:
-    """Box files beside the images: the same relative path, .xml."""
+    """Box files beside the images: the same relative path, .xml, or the file name alone."""
 
     directory: Place
 
     def find(self, file: str) -> Found | None:
         """The boxes of an image, None where it has no file: of train, the organisers boxed two in five."""
-        path = (self.directory / file).with_suffix(".xml")
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise DataError(f"{path} cannot be read ({error.strerror}); make it readable or take it away") from error
-        annotation = parse_annotation(data, str(path))
-        return annotation.boxes.astype(np.int64), list(annotation.wnids)
+        flat = self.directory / file.rpartition("/")[2]  # val may be sorted into class folders and its box files not
+        return read_xml((self.directory / file).with_suffix(".xml")) or read_xml(flat.with_suffix(".xml"))
+
+
+def read_xml(path: Place) -> Found | None:
+    """The boxes of a box file; None where there is no such file. Raises DataError when it is damaged."""
+    try:
+        data = read_whole(path) if isinstance(path, Path) else path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); make it readable or take it away") from error
+    annotation = parse_annotation(data, str(path))
+    return annotation.boxes.astype(np.int64), list(annotation.wnids)
 
 
 @dataclass(frozen=True)

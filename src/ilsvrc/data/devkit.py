@@ -221,7 +221,7 @@ def read_excluded_pairs(path: Path | str) -> tuple[np.ndarray, tuple[str, ...]]:
     return np.array([index for index, _ in pairs], dtype=np.int64), tuple(wnid for _, wnid in pairs)
 
 
-def read_image_list(path: Path | str) -> ImageList:
+def read_image_list(path: Place | str) -> ImageList:
     """Read a list of images: lines of a name and an index, as in `det_lists/val.txt` and `ImageSets/`.
 
     Indices may have gaps and any order. Names may carry folders ('val/...' is kept); suffixes .JPEG and .xml are cut.
@@ -232,7 +232,7 @@ def read_image_list(path: Path | str) -> ImageList:
         right = len(words) == 2 and INDEX.fullmatch(words[1])
         return (words[0].removesuffix(".JPEG").removesuffix(".xml"), int(words[1])) if right else None
 
-    entries = _read_lines(Path(path), entry, "an image name and its index")
+    entries = _read_lines(Path(path) if isinstance(path, str) else path, entry, "an image name and its index")
     if not entries:
         raise DataError(f"{path} is empty; lines of an image name and its index are wanted")
     return ImageList(tuple(name for name, _ in entries), np.array([index for _, index in entries], dtype=np.int64))

@@ -6,7 +6,6 @@ A tree is a directory, or archives read in place; it is told by its shape, never
 import hashlib
 import json
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,12 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from ilsvrc.data.boxes import KnownBoxes, TextBoxes, XmlBoxes, read_corners, read_lines, read_table
-from ilsvrc.data.devkit import Synsets, read_ground_truth, read_synsets
-from ilsvrc.data.listing import class_names, listing, passed_over, scan, short_names, some
+from ilsvrc.data.boxes import Boxes, KnownBoxes, TextBoxes, XmlBoxes, read_corners, read_lines, read_table
+from ilsvrc.data.labels import classes_of, kit_in, labels_by_kit
+from ilsvrc.data.listing import by_name, class_names, listing, passed_over, scan, short_names, some
 from ilsvrc.data.parquet import Parquet
+from ilsvrc.data.part import Part
 from ilsvrc.data.sample import Classes, Dataset, Sample
 from ilsvrc.data.shards import Shards
+from ilsvrc.data.source import read_whole
 from ilsvrc.data.tree import Inside, Members, Place, globbed
 from ilsvrc.errors import DataError
 
@@ -40,7 +41,8 @@ class Folder:
     names: Sequence[str]
     files: Sequence[str]
     labels: tuple[int, ...] | None
-    boxes: XmlBoxes | TextBoxes | KnownBoxes | None = None
+    boxes: Boxes | None = None
+    lacking: tuple[str, ...] = ()  # images that a list of the kit names and that are not there
 
     @property
     def name(self) -> str:
@@ -73,7 +75,10 @@ class Folder:
         file = self.files[index]
         path = self.directory / file
         try:
-            jpeg = self.files.read(index) if isinstance(self.files, Members) else path.read_bytes()
+            if isinstance(self.files, Members):
+                jpeg = self.files.read(index)
+            else:
+                jpeg = read_whole(path) if isinstance(path, Path) else path.read_bytes()
         except OSError as error:
             raise DataError(
                 f"{path} was listed and cannot be read ({error.strerror}); put it back or make it readable"
@@ -104,8 +109,9 @@ def read(path: Place | str, split: str, *, boxes: bool = True) -> Folder:
     root = Path(path) if isinstance(path, str) else path
     if split not in SPLITS:
         raise DataError(f"no split is called {split!r}; a data set has train, val and test")
-    if (root / "ILSVRC" / "Data" / "CLS-LOC").is_dir():
-        return _read_kaggle(root, split, boxes=boxes)
+    for top in (root / "ILSVRC", *globbed(root, "ILSVRC20*"), root):
+        if (top / "Data" / "CLS-LOC").is_dir():
+            return _read_kaggle(root, top, split, boxes=boxes)
     folders, _ = listing(root)
     present = [name for name, spellings in SPLITS.items() if set(spellings) & set(folders)]
     if not present:
@@ -126,7 +132,7 @@ def read(path: Place | str, split: str, *, boxes: bool = True) -> Folder:
 
 def rows(dataset: Dataset) -> Iterator[tuple[str, int, int | None]]:
     """Name, size in bytes and label of each image; of files and shards without reading any."""
-    if isinstance(dataset, Shards | Parquet):
+    if isinstance(dataset, Shards | Parquet | Part):
         yield from dataset.rows()
         return
     if not isinstance(dataset, Folder):
@@ -155,13 +161,15 @@ def _read_class_folders(root: Place, directory: Place, split: str, wnids: list[s
     own = class_names(directory)
     _compare(directory, own, wnids, f"folders of {root / 'train'}")
     files, labels, others = scan(directory, own)
+    if split != "train":
+        files, labels = by_name(files, labels)
     beside: XmlBoxes | TextBoxes | None = None
-    if boxes and (found := _box_folder(root, split)):
+    if boxes and (found := _box_folder(root, split, directory)):
         beside = XmlBoxes(found)
     elif boxes and files[0].count("/") == 2:
         beside = TextBoxes(directory)
     layout = f"Class folders{passed_over(others)}."
-    return Folder(root, directory, layout, _classes(root, own), short_names(files), files, labels, beside)
+    return Folder(root, directory, layout, classes_of(root, own), short_names(files), files, labels, beside)
 
 
 def _read_flat(root: Place, directory: Place, split: str, wnids: list[str] | None, *, boxes: bool) -> Folder:
@@ -171,7 +179,7 @@ def _read_flat(root: Place, directory: Place, split: str, wnids: list[str] | Non
     files = [prefix + image for image in images or listing(directory / folders[0])[1]]
     if not files:
         raise DataError(f"{directory} holds no image; put the {split} images there")
-    kit = _kit(root)
+    kit = kit_in(root)
     labels: tuple[int, ...] | None = None
     if split == "train":
         raise DataError(
@@ -183,15 +191,15 @@ def _read_flat(root: Place, directory: Place, split: str, wnids: list[str] | Non
                 f"{directory} holds images without class folders and {root} has no devkit/data with meta.mat and "
                 "ILSVRC2012_validation_ground_truth.txt; extract the development kit there"
             )
-        own, labels = _labels_by_kit(kit, files, directory)
+        own, labels = labels_by_kit(kit, files, directory)
         _compare(kit, own, wnids, f"folders of {root / 'train'}")
         wnids = own
     if wnids is None:
         raise DataError(f"{directory} holds images without classes and {root} has no train/ to name them; put it there")
-    found = _box_folder(root, split) if boxes else None
+    found = _box_folder(root, split, directory) if boxes else None
     beside = XmlBoxes(found) if found else None
     layout = "A flat folder, labels by the development kit's list." if labels else "A flat folder without labels."
-    return Folder(root, directory, layout, _classes(root, wnids), short_names(files), tuple(files), labels, beside)
+    return Folder(root, directory, layout, classes_of(root, wnids), short_names(files), tuple(files), labels, beside)
 
 
 def _read_tiny_val(root: Place, directory: Place, wnids: list[str] | None, *, boxes: bool) -> Folder:
@@ -209,42 +217,49 @@ def _read_tiny_val(root: Place, directory: Place, wnids: list[str] | None, *, bo
     if boxes:
         known = KnownBoxes({f"images/{w[0]}": (read_corners(path, w[0], w[2:6]), [w[1]]) for w in lines})
     layout = f"A flat folder, labels by {path.name}."
-    return Folder(root, directory, layout, _classes(root, own), short_names(files), tuple(files), labels, known)
+    return Folder(root, directory, layout, classes_of(root, own), short_names(files), tuple(files), labels, known)
 
 
-def _read_kaggle(root: Place, split: str, *, boxes: bool) -> Folder:
-    """Kaggle's tree: ILSVRC/Data/CLS-LOC, val flat with its labels in LOC_val_solution.csv."""
-    images = root / "ILSVRC" / "Data" / "CLS-LOC"
+def _read_kaggle(root: Place, top: Place, split: str, *, boxes: bool) -> Folder:
+    """Data/CLS-LOC, Kaggle's or the organisers': val is flat, its labels in LOC_val_solution.csv or a kit."""
+    images = top / "Data" / "CLS-LOC"
     directory = images / split
     present = listing(images)[0]
     if split not in present:
         raise DataError(f"{images} has {' and '.join(present) or 'nothing'} but no folder {split}/; get the rest of it")
     if listing(directory)[0]:
         return _read_class_folders(root, directory, split, None, boxes=boxes)
+    path = root / "LOC_val_solution.csv"
     wnids = _mapped_wnids(root) or (class_names(images / "train") if "train" in present else None)
+    if split == "val" and not path.is_file() and kit_in(root):
+        return _read_flat(root, directory, split, wnids, boxes=boxes)
     if wnids is None:
         raise DataError(f"{root} has neither LOC_synset_mapping.txt nor a folder train/ that name the classes; get one")
     if split != "val":
         return _read_flat(root, directory, split, wnids, boxes=boxes)
-    path = root / "LOC_val_solution.csv"
+    files = listing(directory)[1]
+    names = short_names(files)
+    labels = _solved(root, path, directory, names, wnids)
+    found = _box_folder(root, split, directory) if boxes else None
+    layout = f"Kaggle's tree, labels by {path.name}."
+    beside = XmlBoxes(found) if found else None
+    return Folder(root, directory, layout, classes_of(root, wnids), names, tuple(files), labels, beside)
+
+
+def _solved(root: Place, path: Place, images: Place, names: Sequence[str], wnids: Sequence[str]) -> tuple[int, ...]:
+    """The labels of LOC_val_solution.csv, whose rows are in no order."""
     lines = [line.split(",") for line in read_lines(path)[1:] if line.strip()] if path.is_file() else []
     named = {words[0]: words[1].split()[0] for words in lines if len(words) == 2 and words[1].strip()}
     if not named or len(named) != len(lines):
         raise DataError(
             f"{path} is missing, or a line of it is not a name and 'WNID xmin ymin xmax ymax'; get it again"
         )
-    files = listing(directory)[1]
-    names = short_names(files)
-    _match(path, names, named, directory)
+    _match(path, names, named, images)
     place = {wnid: label for label, wnid in enumerate(wnids)}
     strange = sorted({wnid for wnid in named.values() if wnid not in place})
     if strange:
         raise DataError(f"{path} has {some(strange)}, none of the {len(wnids):,} classes of {root}; get both again")
-    labels = tuple(place[named[name]] for name in names)
-    found = _box_folder(root, split) if boxes else None
-    layout = f"Kaggle's tree, labels by {path.name}."
-    beside = XmlBoxes(found) if found else None
-    return Folder(root, directory, layout, _classes(root, wnids), names, tuple(files), labels, beside)
+    return tuple(place[named[name]] for name in names)
 
 
 def _mapped_wnids(root: Place) -> list[str] | None:
@@ -253,9 +268,9 @@ def _mapped_wnids(root: Place) -> list[str] | None:
     return sorted(line.split()[0] for line in read_lines(path) if line.strip()) if path.is_file() else None
 
 
-def _box_folder(root: Place, split: str) -> Place | None:
-    """Where the box files of a split are."""
-    for folder in (root / "bbox" / split, root / "ILSVRC" / "Annotations" / "CLS-LOC" / split):
+def _box_folder(root: Place, split: str, images: Place) -> Place | None:
+    """Where the box files of a split are: in bbox/, or in Annotations/ where the images are in Data/."""
+    for folder in (root / "bbox" / split, images.parent.parent.parent / "Annotations" / images.parent.name / split):
         if folder.is_dir():
             return folder
     return None
@@ -288,7 +303,7 @@ def _read_plain(root: Place, split: str, folders: Sequence[str]) -> Folder:
         root,
         root,
         layout,
-        _classes(root, wnids),
+        classes_of(root, wnids),
         tuple(names[index] for index in keep),
         tuple(files[index] for index in keep),
         tuple(labels[index] for index in keep),
@@ -328,47 +343,3 @@ def _match(path: Place, there: Iterable[str], named: Iterable[str], images: Plac
         raise DataError(f"{path} names {some(sorted(named - there))}, not found in {images}; extract the images again")
     if there - named:
         raise DataError(f"{images} holds {some(sorted(there - named))}, not named in {path}; get the file again")
-
-
-def _kit(root: Place) -> Place | None:
-    """The data folder of a development kit beside the images."""
-    for place in (root / "devkit" / "data", *globbed(root, "*devkit*/data"), root / "data"):
-        if globbed(place, "meta*.mat"):
-            return place
-    return None
-
-
-def _synsets(kit: Place) -> Synsets:
-    return read_synsets(kit / "meta.mat" if (kit / "meta.mat").exists() else kit / "meta_clsloc.mat")
-
-
-def _labels_by_kit(kit: Place, files: Sequence[str], directory: Place) -> tuple[list[str], tuple[int, ...]]:
-    synsets = _synsets(kit)
-    path = (globbed(kit, "*validation_ground_truth.txt") or [kit / "ILSVRC2012_validation_ground_truth.txt"])[0]
-    truth = read_ground_truth(path)[:, 0]
-    numbers = [re.search(r"(\d+)\.\w+$", file) for file in files]
-    lines = [int(number[1]) if number else 0 for number in numbers]
-    if sorted(lines) != list(range(1, len(truth) + 1)):
-        raise DataError(
-            f"{directory} holds {len(files):,} images and {path} has {len(truth):,} lines; "
-            f"images ILSVRC2012_val_00000001 to {len(truth):08d} are wanted, one per line: extract them again"
-        )
-    ids = [int(truth[line - 1]) for line in lines]
-    if not 1 <= min(ids) <= max(ids) <= synsets.classes:
-        raise DataError(
-            f"{path} has ids from {min(ids)} to {max(ids)} and the kit {synsets.classes} classes; get it again"
-        )
-    return list(synsets.sorted_wnids), tuple(synsets.labels[ids].tolist())
-
-
-def _classes(root: Place, wnids: Sequence[str]) -> Classes:
-    """The classes with the words of the kit, of words.txt, or of LOC_synset_mapping.txt; else their own names."""
-    words: dict[str, str] = {}
-    kit = _kit(root)
-    if kit:
-        words = {record.wnid: record.words for record in _synsets(kit).records}
-    for path in (root / "words.txt", root.parent / "words.txt", root / "LOC_synset_mapping.txt"):
-        if not words and path.is_file():
-            pairs = (re.split(r"\s", line, maxsplit=1) for line in read_lines(path))
-            words = {pair[0]: pair[1].strip() for pair in pairs if len(pair) == 2}
-    return Classes(tuple(wnids), tuple(words.get(wnid, wnid) for wnid in wnids))

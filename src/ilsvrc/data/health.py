@@ -13,7 +13,7 @@ from ilsvrc.data.loader import LARGEST, decode
 from ilsvrc.data.sample import Sample
 from ilsvrc.errors import DataError
 
-BAD = {"undecodable", "truncated", "empty", "enormous"}  # images to leave out; the rest decodes
+BAD = {"undecodable", "unreadable", "truncated", "empty", "enormous"}  # images to leave out; the rest decodes
 KNOWN: dict[str, frozenset[str]] = {  # collected from public lists of those who decoded all of them
     "png": frozenset({"n02105855_2933"}),
     "exif": frozenset({"n04152593_17460"}),

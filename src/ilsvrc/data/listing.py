@@ -93,6 +93,15 @@ def _scan_folders(directory: Place, wnids: Sequence[str]) -> tuple[Sequence[str]
     return tuple(files), counts, others
 
 
+def by_name(files: Sequence[str], labels: Sequence[int]) -> tuple[Sequence[str], tuple[int, ...]]:
+    """Images of class folders in the order of their file names, as of a flat folder; by path where names repeat."""
+    if short_names(files) is files:
+        return files, tuple(labels)
+    order = sorted(range(len(files)), key=[file.rpartition("/")[2] for file in files].__getitem__)
+    sorted_files = files.taken(order) if isinstance(files, Members) else tuple(files[place] for place in order)
+    return sorted_files, tuple(labels[place] for place in order)
+
+
 def short_names(files: Sequence[str]) -> Sequence[str]:
     """File names without suffix where they are unique, else the paths."""
     if isinstance(files, Members):

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ilsvrc.data.sample import Classes, Sample
-from ilsvrc.data.shards import classes_beside
+from ilsvrc.data.shards import CLASSES, classes_beside
 from ilsvrc.errors import DataError
 
 KEPT = 4  # row groups in memory, some ten megabytes each
@@ -28,6 +28,7 @@ class Parquet:
     """The samples of one split, in the order of class folders."""
 
     root: Path
+    split: str
     classes: Classes
     names: tuple[str, ...]
     labels: np.ndarray  # (N,) -1 where there is none
@@ -37,6 +38,10 @@ class Parquet:
     files: tuple[Any, ...]  # pyarrow's, open
     kept: "OrderedDict[tuple[int, int], Any]" = field(default_factory=OrderedDict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __reduce__(self) -> tuple[Any, tuple[Path, str]]:
+        """Another process opens the files anew."""
+        return read, (self.root, self.split)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -53,7 +58,8 @@ class Parquet:
             if len(self.kept) > KEPT:
                 self.kept.popitem(last=False)
         label = int(self.labels[index])
-        return Sample(self.names[index], column[int(self.row[index])].as_py() or b"", None if label < 0 else label)
+        image = column[int(self.row[index])].as_py()
+        return Sample(self.names[index], image if isinstance(image, bytes) else b"", None if label < 0 else label)
 
     @property
     def name(self) -> str:
@@ -104,18 +110,18 @@ def read(path: Path, split: str) -> Parquet:
         try:
             file = parquet.ParquetFile(each, memory_map=True)
             found += _rows(file, number, each)
-        except (ArrowException, OSError, KeyError, IndexError) as error:
+        except (ArrowException, OSError, LookupError, ValueError, TypeError) as error:
             raise DataError(f"{each} is no parquet file of images, or a damaged one ({error}); get it again") from error
         files.append(file)
     classes = _classes(path, found)
-    # The order of class folders: by class in train, by name where there are no folders.
-    found.sort(key=lambda row: (row.label if split == "train" else 0, row.name))
+    # The order of class folders: by class in train, else by file name, whose suffix begins with a dot.
+    found.sort(key=lambda row: (row.label if split == "train" else 0, row.name + "."))
     names = tuple(row.name for row in found)
     if len(set(names)) < len(names):
         raise DataError(f"{path} has two images of one name in {split}; get the files again")
     numbers = np.array([(row.label, row.file, row.group, row.row) for row in found], np.int64).reshape(-1, 4)
     labels, file_of, group, row_of = numbers.T
-    return Parquet(path, classes, names, labels, file_of, group, row_of, tuple(files))
+    return Parquet(path, split, classes, names, labels, file_of, group, row_of, tuple(files))
 
 
 @dataclass(frozen=True)
@@ -151,8 +157,11 @@ def _column(file: Any, group: int, part: str, path: Path) -> Any:
 
     try:
         image = file.read_row_group(group, columns=[f"image.{part}"]).column("image").combine_chunks()
-        return image.field(part)
-    except (ArrowException, OSError, KeyError) as error:
+        field = image.field(part)
+        if len(field) != file.metadata.row_group(group).num_rows:
+            raise ValueError(f"{len(field)} rows")
+        return field
+    except (ArrowException, OSError, LookupError, ValueError, TypeError) as error:
         raise DataError(f"row group {group} of {path} is damaged ({error}); get the file again") from error
 
 
@@ -160,6 +169,8 @@ def _classes(path: Path, found: list[_Row]) -> Classes:
     """The classes of a list beside the files, else of the paths, else by number."""
     known = classes_beside(path)
     highest = max((row.label for row in found), default=-1)
+    if highest >= CLASSES:
+        raise DataError(f"{path} has the label {highest}, and no data set so many classes; get the files again")
     if known is None:
         said = {row.label: row.wnid for row in found if row.wnid and row.label >= 0}
         wnids = [said.get(label, f"{label:04d}") for label in range(highest + 1)]

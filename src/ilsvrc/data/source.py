@@ -7,20 +7,56 @@ a file that shrinks under way gives a DataError where a memory map would end the
 import os
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from ilsvrc.errors import DataError
 
 _pread = getattr(os, "pread", None)  # Windows has no positioned read
+LARGEST = 1 << 30  # bytes of one image or list: a photograph has some hundred thousand
 COPIED = 1 << 20  # bytes at a time when a stream is laid down
+
+
+def read_whole(path: Path) -> bytes:
+    """The content of a file. Raises OSError when it cannot be read, DataError when it has more bytes than any image."""
+    with path.open("rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > LARGEST:
+            raise too_large(str(path), size)
+        return file.readall()
+
+
+def too_large(where: str, size: int) -> DataError:
+    """The error for a file that would fill the memory."""
+    return DataError(f"{where} has {size:,} bytes, more than any image; take it out of the data set")
+
+
+class Bytes(Protocol):
+    """A shape, not a base class: what is read by offset, on a disk or over a network."""
+
+    @property
+    def path(self) -> Path | str:
+        """What it is called in errors."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        ...
+
+    def read(self, offset: int, size: int) -> bytes:
+        """`size` bytes from `offset` on; fewer only where it ends."""
+        ...
 
 
 class Source:
     """An open file. `path` is what it is called in errors; `size` is in bytes, `changed` its mtime in nanoseconds."""
 
-    def __init__(self, path: Path, file: BinaryIO | None = None) -> None:
-        self.path = path
+    def __init__(
+        self, path: Path, file: BinaryIO | None = None, anew: "Callable[[Path], Source] | None" = None
+    ) -> None:
+        self.path, self._anew = path, anew or Source
         try:
             self._file = file or path.open("rb", buffering=0)
             stat = os.fstat(self._file.fileno())
@@ -54,19 +90,20 @@ class Source:
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(self._number, 0, 0, os.POSIX_FADV_RANDOM)
 
-    def __reduce__(self) -> tuple[type["Source"], tuple[Path]]:
-        """Another process opens the file anew."""
-        return Source, (self.path,)
+    def __reduce__(self) -> tuple["Callable[[Path], Source]", tuple[Path]]:
+        """Another process opens the file anew, by `anew` where it is not simply the file of that path."""
+        return self._anew, (self.path,)
 
     def close(self) -> None:
         """Close the file; done by itself when nothing refers to it any more."""
         self._file.close()
 
 
-def laid_down(path: Path, stream: BinaryIO, largest: int) -> Source:
+def laid_down(path: Path, stream: BinaryIO, largest: int, anew: Callable[[Path], Source]) -> Source:
     """What a decompressing stream gives, in a nameless temporary file that vanishes with the process.
 
-    Raises DataError when it gives more than `largest` bytes: a compressed file of kilobytes can hold terabytes.
+    `anew` does the same in another process. Raises DataError when it gives more than `largest` bytes: a compressed file
+    of kilobytes can hold terabytes.
     """
     file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - the Source closes it
     total = 0
@@ -79,4 +116,4 @@ def laid_down(path: Path, stream: BinaryIO, largest: int) -> Source:
                 "decompress it yourself and give the plain archive"
             )
         file.write(block)
-    return Source(path, file)
+    return Source(path, file, anew)

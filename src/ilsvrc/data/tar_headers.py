@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ilsvrc.data.source import Source
+from ilsvrc.data.source import Bytes
 from ilsvrc.errors import DataError
 
 BLOCK = 512
@@ -40,7 +40,7 @@ class Member(NamedTuple):
     size: int
 
 
-def members(source: Source, start: int, stop: int, where: str) -> Iterator[Member]:
+def members(source: Bytes, start: int, stop: int, where: str) -> Iterator[Member]:
     """The regular files of the tar in bytes `start` to `stop` of a file, in order. Directories are passed over.
 
     `where` names the tar in errors. Raises DataError for what is no tar, is truncated or damaged, and for members
@@ -188,7 +188,7 @@ def checked_name(name: bytes, where: str) -> bytes:
     return plain
 
 
-def _check_tail(source: Source, place: int, stop: int, where: str) -> None:
+def _check_tail(source: Bytes, place: int, stop: int, where: str) -> None:
     """Raise unless only zeros follow the end mark: two archives joined would lose the second without a word."""
     rest = source.read(place, min(stop - place, TAIL))
     if stop - place > TAIL or rest.strip(b"\0"):

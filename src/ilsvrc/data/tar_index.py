@@ -22,11 +22,11 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
-from ilsvrc.data.source import Source
+from ilsvrc.data.source import LARGEST, Source, too_large
 from ilsvrc.data.tar_headers import BLOCK, header_name, header_size
 from ilsvrc.errors import DataError
 
-MAGIC = b"ilsvrc archive index 1\n"
+MAGIC = b"ilsvrc archive index 2\n"
 SAMPLED = 32  # headers compared when an index is opened, evenly spaced
 HEADER = 65_536  # bytes at most of the line of JSON
 FIELDS = (("offset", "<u8"), ("size", "<u8"), ("length", "<u2"), ("image", "<u1"))
@@ -72,7 +72,7 @@ class Index:
     image: np.ndarray  # (N,) bool: by its suffix an image, and not hidden
     names: Names
     distinct: bool  # the images' file names without suffix are unique in the whole archive
-    extra: dict[str, np.ndarray] = field(default_factory=dict)  # of a zip: "unpacked" size and "method"
+    extra: dict[str, np.ndarray] = field(default_factory=dict)  # of a zip: "unpacked" size, "method" and "crc"
 
     def __len__(self) -> int:
         return len(self.names)
@@ -102,6 +102,8 @@ class Index:
 
             return read_member(self, place)
         size = int(self.size[place])
+        if size > LARGEST:
+            raise too_large(f"{self.names[place]} in {self.path}", size)
         data = self.source.read(int(self.offset[place]), size)
         if len(data) < size:
             raise DataError(

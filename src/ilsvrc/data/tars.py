@@ -81,7 +81,7 @@ def decompressed(source: Source) -> Source:
     stream = PACKED[source.read(0, 2)](source.path, "rb")
     try:
         with stream:
-            return laid_down(source.path, cast(BinaryIO, stream), LARGEST)
+            return laid_down(source.path, cast(BinaryIO, stream), LARGEST, _decompressed_at)
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise DataError(f"{source.path} is truncated or damaged ({error}); get it again") from error
     except OSError as error:
@@ -89,6 +89,10 @@ def decompressed(source: Source) -> Source:
         raise DataError(
             f"{source.path} cannot be decompressed ({reason}); check it and the room on the disk"
         ) from error
+
+
+def _decompressed_at(path: Path) -> Source:
+    return decompressed(Source(path))
 
 
 def index_source(source: Source, progress: Progress | None = None) -> Index:

@@ -35,6 +35,10 @@ class Mount:
         self._lock = threading.Lock()
         self._opened: tuple[Index, str] | None = None
 
+    def __reduce__(self) -> tuple[type["Mount"], tuple[str, Path, Callable[[Path], Index], str | None]]:
+        """Another process opens the archive anew."""
+        return Mount, (self.at, self.path, self.opener, self.within)
+
     @property
     def opened(self) -> tuple[Index, str]:
         """The archive's index and the folder of it that is mounted."""
@@ -259,6 +263,10 @@ class Members(Sequence[str]):
     def read(self, index: int) -> bytes:
         """The content of a member. Raises DataError when the archive gives less than it did."""
         return self.archive.read(int(self.places[index]))
+
+    def taken(self, order: Sequence[int]) -> "Members":
+        """The same members in another order."""
+        return Members(self.archive, self.places[np.asarray(order, np.int64)], self.cut, stems=self.stems)
 
     @cached_property
     def sizes(self) -> np.ndarray:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ilsvrc.data.source import Source
+from ilsvrc.data.source import LARGEST, Source, too_large
 from ilsvrc.data.tar_headers import checked_name
 from ilsvrc.data.tar_index import Index, load
 from ilsvrc.data.tars import SAVED, index_of, try_to_save
@@ -17,7 +17,6 @@ from ilsvrc.errors import DataError
 
 END, END64, LOCATOR64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 ENTRY, LOCAL = b"PK\x01\x02", b"PK\x03\x04"
-LARGEST = 1 << 30  # bytes of a member after inflation; a photograph has some hundred thousand
 WHOLE = 0xFFFFFFFF  # a field of this value is in the ZIP64 record instead
 STORED, DEFLATED = 0, 8
 
@@ -41,20 +40,20 @@ def index_zip(source: Source) -> Index:
     """The index of a zip, made from the directory at its end. Raises DataError when it is damaged or encrypted."""
     count, size, start = _directory(source)
     data = source.read(start, size)
-    found: list[tuple[bytes, int, int, int, int]] = []
+    found: list[tuple[bytes, int, int, int, int, int]] = []
     at = 0
     for _ in range(count):
         entry = _entry(data, at, source.path)
-        at = entry[5]
+        at = entry[6]
         if not entry[0].endswith(b"/"):
-            found.append((checked_name(entry[0], str(source.path)), *entry[1:5]))
+            found.append((checked_name(entry[0], str(source.path)), *entry[1:6]))
     found.sort()
     names = [entry[0] for entry in found]
-    offset, packed, unpacked, method = (np.array([entry[k] for entry in found], np.uint64) for k in range(1, 5))
+    offset, packed, unpacked, method, crc = (np.array([entry[k] for entry in found], np.uint64) for k in range(1, 6))
     past = offset + packed > start
     if past.any():
         raise _damaged(source.path, f"{names[int(past.argmax())].decode(errors='replace')} reaches past the contents")
-    return index_of(source, "zip", names, offset, packed, {"method": method, "unpacked": unpacked})
+    return index_of(source, "zip", names, offset, packed, {"crc": crc, "method": method, "unpacked": unpacked})
 
 
 def _directory(source: Source) -> tuple[int, int, int]:
@@ -78,12 +77,12 @@ def _directory(source: Source) -> tuple[int, int, int]:
     return count, size, start
 
 
-def _entry(data: bytes, at: int, path: Path) -> tuple[bytes, int, int, int, int, int]:
-    """Name, offset, bytes packed and unpacked and the method of one entry, and where the next begins."""
+def _entry(data: bytes, at: int, path: Path) -> tuple[bytes, int, int, int, int, int, int]:
+    """Name, offset, bytes packed and unpacked, method and CRC of one entry, and where the next begins."""
     if data[at : at + 4] != ENTRY or len(data) < at + 46:
         raise _damaged(path, "its directory ends too early")
     flags, method = struct.unpack_from("<2H", data, at + 8)
-    packed, unpacked, name_size, extra_size, comment_size = struct.unpack_from("<2I3H", data, at + 20)
+    crc, packed, unpacked, name_size, extra_size, comment_size = struct.unpack_from("<3I3H", data, at + 16)
     mode, offset = struct.unpack_from("<2I", data, at + 38)
     name = data[at + 46 : at + 46 + name_size]
     extra = data[at + 46 + name_size : at + 46 + name_size + extra_size]
@@ -97,8 +96,8 @@ def _entry(data: bytes, at: int, path: Path) -> tuple[bytes, int, int, int, int,
     if WHOLE in (packed, unpacked, offset):
         unpacked, packed, offset = _whole_fields(extra, unpacked, packed, offset, path)
     if unpacked > LARGEST:
-        raise DataError(f"{shown} in {path} has {unpacked:,} bytes, more than any image; take it out of the archive")
-    return name, offset, packed, unpacked, method, at + 46 + name_size + extra_size + comment_size
+        raise too_large(f"{shown} in {path}", unpacked)
+    return name, offset, packed, unpacked, method, crc, at + 46 + name_size + extra_size + comment_size
 
 
 def _whole_fields(extra: bytes, unpacked: int, packed: int, offset: int, path: Path) -> tuple[int, int, int]:
@@ -116,7 +115,7 @@ def _whole_fields(extra: bytes, unpacked: int, packed: int, offset: int, path: P
 
 
 def read_member(index: Index, place: int) -> bytes:
-    """The content of a member. Raises DataError when it is damaged; its length is verified, not its CRC."""
+    """The content of a member. Raises DataError when it is damaged: its length and its CRC are verified."""
     offset, packed = int(index.offset[place]), int(index.size[place])
     unpacked, method = int(index.extra["unpacked"][place]), int(index.extra["method"][place])
     head = index.source.read(offset, 30)
@@ -130,6 +129,8 @@ def read_member(index: Index, place: int) -> bytes:
             raise _damaged(index.path, f"{index.names[place]} cannot be inflated ({error})") from error
     if len(data) != unpacked:
         raise _damaged(index.path, f"{index.names[place]} has {len(data):,} of its {unpacked:,} bytes")
+    if zlib.crc32(data) != int(index.extra["crc"][place]):
+        raise _damaged(index.path, f"the bytes of {index.names[place]} are not those that were packed")
     return data
 
 

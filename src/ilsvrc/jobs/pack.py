@@ -24,6 +24,7 @@ from ilsvrc import data
 from ilsvrc.data import shards
 from ilsvrc.data.folders import rows
 from ilsvrc.data.loader import decode
+from ilsvrc.data.part import read_fix_list, without
 from ilsvrc.data.sample import Dataset, Sample
 from ilsvrc.data.tar_index import write_whole
 from ilsvrc.errors import DataError, SpecError
@@ -74,15 +75,22 @@ def pack(
     splits: tuple[data.Split, ...],
     workers: int = 1,
     progress: Progress | None = None,
+    leave_out: Path | None = None,
 ) -> Packed:
     """Pack those splits of the data set at `source` into `out`; what an earlier run of the same packing made stays.
 
-    progress(shards done, shards in all) is called after each.
+    leave_out is a list as `ilsvrc check --fix-list` writes it. progress(shards done, shards in all) is called after
+    each.
     Raises SpecError for a packing that contradicts itself, DataError for an `out` of another packing or other data,
     an image that cannot be decoded, or a shard that does not read back as it was written.
     """
     packing.check()
     sets: dict[str, Any] = {split: data.open(source, split) for split in splits}
+    if leave_out:
+        gone = read_fix_list(leave_out)
+        sets = {
+            k: without(each, rows(each), gone[k], str(leave_out)) if k in gone else each for k, each in sets.items()
+        }
     if not sets:
         raise SpecError("no split is to be packed; name train, val or test")
     out.mkdir(parents=True, exist_ok=True)

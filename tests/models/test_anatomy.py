@@ -32,6 +32,12 @@ def test_a_row_says_what_the_layer_is() -> None:
     assert rows["fc8"] == Layer("fc8", "linear", (1000,), 4_097_000, 4_096_000)
 
 
+def test_a_window_that_is_no_square_has_its_height_first() -> None:
+    rows = {layer.name: layer for layer in layer_table(meta("inception_v3"), 299)}
+    assert rows["mixed_6b.branch_2.line.1"].kind == "convolution 1×7, batch norm"
+    assert rows["mixed_6b.branch_2.line.2"].kind == "convolution 7×1, batch norm"
+
+
 def test_a_convolution_and_its_batch_norm_are_one_row() -> None:
     rows = layer_table(meta("resnet18"), 224)
     assert rows[0] == Layer("conv1", "convolution 7×7/2, batch norm", (64, 112, 112), 9_408 + 128, 118_013_952)
@@ -91,6 +97,9 @@ def test_a_network_of_another_type_has_the_same_table(dtype: torch.dtype) -> Non
         ("resnext101_32x4d", 101),
         ("se_resnet50", 50),
         ("senet154", 154),
+        ("preresnet200", 200),
+        ("wideresnet68_3", 68),
+        ("dpn131", 131),
     ],
 )
 def test_the_longest_way_has_as_many_layers_as_the_name_says(name: str, layers: int) -> None:

@@ -1,4 +1,7 @@
-"""The 18 seeded references: every layer's output through our evaluator, and the logits of our own networks."""
+"""The 18 seeded references: every layer's output through our evaluator, and the logits of our own networks.
+
+A release without a reference is held against the evaluator, which agrees with all there are.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from files import Reference, needs_originals, references
+from files import ORIGINALS, Reference, blob, needs_originals, references, v2_layer
 from torch import Tensor
 
 from ilsvrc import weights
+from ilsvrc.weights import definition
+from ilsvrc.weights.caffe import Network
 
 pytestmark = [pytest.mark.slow, needs_originals]
 TOLERANCE = 2e-5  # of the layer's largest value: oracle/ORACLE.md
@@ -82,3 +87,34 @@ def test_our_network_with_the_original_s_weights_agrees_with_the_reference(seede
     assert record.order == ("devkit" if model.startswith("se") or model == "inception_v3_mxnet" else "wnid")
     assert ("bias of conv1" in record.note) == (model == "resnet50")
     assert ("without side heads" in record.note) == (model in ("googlenet", "inception_v3_mxnet"))
+
+
+def seeded_file(name: str, path: Path) -> Path:
+    """A weight file for a definition that has no reference: He's numbers in convolutions, some in batch norms."""
+    network = Network(definition.read(ORIGINALS / "prototxt" / f"{name}.prototxt"))
+    draw = np.random.default_rng(0)
+    with path.open("wb") as file:
+        for layer, module in zip(network.names, network.layers, strict=True):
+            shapes = [tuple(tensor.shape) for tensor in (*module.parameters(), *module.buffers())]
+            arrays = [draw.normal(0, (2 / np.prod(shape[1:])) ** 0.5 if shape[1:] else 0.2, shape) for shape in shapes]
+            if len(shapes) == 3:  # the sums of a batch norm over ten batches
+                arrays = [2 * arrays[0], draw.uniform(5, 15, shapes[1]), np.array([10.0])]
+            elif len(shapes) == 2 and shapes[0] == shapes[1]:
+                arrays[0] = draw.uniform(0.5, 1.2, shapes[0])
+            file.write(v2_layer(layer, "Convolution", [blob(np.float32(array)) for array in arrays]) if shapes else b"")
+    return path
+
+
+@pytest.mark.parametrize(("name", "model", "size"), [("soeaver_inception-resnet-v2", "inception_resnet_v2_caffe", 299)])
+def test_a_release_without_a_reference_computes_what_its_definition_computes(
+    tmp_path: Path, name: str, model: str, size: int
+) -> None:
+    path = seeded_file(name, tmp_path / "seeded.caffemodel")
+    theirs = weights.caffe.network(ORIGINALS / "prototxt" / f"{name}.prototxt", path)
+    ours, _ = weights.load(model, path)
+    images = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        wanted = {layer: output for layer, output in theirs.walk(images) if layer == "classifier"}[
+            "classifier"
+        ].flatten()
+        assert (ours(images).flatten() - wanted).abs().max() < TOLERANCE * wanted.abs().max()

@@ -44,9 +44,7 @@ class Form(NamedTuple):
 class DPN(nn.Module):
     """Four stages. Images (N, 3, 224, 224), or any size.
 
-    The first block of a stage makes both paths anew by a projection: 256 maps that are added up, twice as many in
-    each next stage, and 2 · grow, to which every block stacks `grow`. width scales every layer and keeps the
-    groups: none of them is narrower than one map.
+    width scales every layer and keeps the groups: none of them is narrower than one map.
     """
 
     def __init__(self, form: Form, classes: int, image_size: int, width: float):
@@ -55,18 +53,11 @@ class DPN(nn.Module):
         maps = channels(form.stem, width)
         self.conv1 = conv_bn(3, maps, size=7, stride=2)  # (N, 64, 112, 112)
         self.pool1 = nn.MaxPool2d(3, stride=2, padding=1)  # (N, 64, 56, 56)
-        for place, (repeats, grow) in enumerate(zip(form.repeats, form.grow, strict=True)):
-            add, more = channels(256 << place, width), channels(grow, width)
-            inner = channels(form.inner << place, width, form.groups)
-            blocks = []
-            for number in range(repeats):
-                stride = 2 if place and not number else 1
-                convolutions = Convolutions(maps, inner, form.groups, stride, add + more)
-                blocks.append(
-                    Block(convolutions, Projection(maps, add + 2 * more, stride) if not number else None, add)
-                )
-                maps = add + (3 + number) * more
-            self.add_module(f"conv{place + 2}", nn.Sequential(*blocks))  # (N, maps, 56, 56), then 28, 14 and 7
+        self.conv2 = stage(form, 0, maps, width)  # (N, 336, 56, 56) in DPN-92
+        self.conv3 = stage(form, 1, stacked(form, 0, width), width)  # (N, 704, 28, 28)
+        self.conv4 = stage(form, 2, stacked(form, 1, width), width)  # (N, 1552, 14, 14)
+        self.conv5 = stage(form, 3, stacked(form, 2, width), width)  # (N, 2688, 7, 7)
+        maps = stacked(form, 3, width)
         self.norm5 = nn.BatchNorm2d(maps, eps=EPSILON)
         self.pool5 = nn.AdaptiveAvgPool2d(1)  # (N, 2688, 1, 1)
         self.fc = nn.Linear(maps, classes)
@@ -74,8 +65,8 @@ class DPN(nn.Module):
     def features(self, images: Tensor) -> Tensor:
         """Both paths of the last block, stacked and activated, (N, 2688, 7, 7)."""
         x = self.pool1(F.relu(self.conv1(images)))
-        for number in (2, 3, 4, 5):
-            x = self.get_submodule(f"conv{number}")(x)
+        x = self.conv3(self.conv2(x))
+        x = self.conv5(self.conv4(x))
         return F.relu(self.norm5(x))
 
     def forward(self, images: Tensor) -> Tensor:
@@ -83,6 +74,28 @@ class DPN(nn.Module):
         x = self.pool5(self.features(images)).flatten(1)
         logits: Tensor = self.fc(x)
         return logits
+
+
+def stage(form: Form, place: int, inputs: int, width: float) -> nn.Sequential:
+    """The stage of that place, from 0. Its first block makes both paths anew by a projection."""
+    add, grow = paths(form, place, width)
+    inner = channels(form.inner << place, width, form.groups)
+    stride = 2 if place else 1
+    projection = Projection(inputs, add + 2 * grow, stride)
+    first = Block(Convolutions(inputs, inner, form.groups, stride, add + grow), projection, add)
+    sizes = (add + (2 + number) * grow for number in range(1, form.repeats[place]))
+    return nn.Sequential(first, *(Block(Convolutions(n, inner, form.groups, 1, add + grow), None, add) for n in sizes))
+
+
+def paths(form: Form, place: int, width: float) -> tuple[int, int]:
+    """Maps that are added up in a stage, 256 in the first, and maps by which each of its blocks lets the other grow."""
+    return channels(256 << place, width), channels(form.grow[place], width)
+
+
+def stacked(form: Form, place: int, width: float) -> int:
+    """Maps of both paths behind a stage: the projection gives the growing one its first two steps."""
+    add, grow = paths(form, place, width)
+    return add + (2 + form.repeats[place]) * grow
 
 
 class Block(nn.Module):

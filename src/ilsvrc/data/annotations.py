@@ -23,6 +23,7 @@ from ilsvrc.data.source import too_large
 from ilsvrc.errors import DataError
 
 LARGEST = 1 << 26  # bytes of an annotation: a compressed archive of kilobytes can hold gigabytes
+STUMBLES = (ValueError, TypeError, LookupError, ArithmeticError)  # what else Python's tarfile raises on damaged headers
 Corners = tuple[float, float, float, float]  # xmin, ymin, xmax, ymax
 
 
@@ -115,7 +116,7 @@ def _read_tar(path: Path, names: Sequence[str] | None) -> Iterator[tuple[str, by
                     yield name, _content(archive, member, path)
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist; give a folder or a tar of XML files") from error
-    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, *STUMBLES) as error:
         raise DataError(
             f"{path} is no tar or a truncated one ({error}); give a folder or a tar of XML files"
         ) from error

@@ -29,6 +29,8 @@ from ilsvrc.errors import DataError
 MAGIC = b"ilsvrc archive index 2\n"
 SAMPLED = 32  # headers compared when an index is opened, evenly spaced
 HEADER = 65_536  # bytes at most of the line of JSON
+EXTRA: dict[str, list[str]] = {"tar": [], "zip": ["crc", "method", "unpacked"]}  # fields that a kind has besides
+MOST = 1 << 36  # members and bytes of names
 FIELDS = (("offset", "<u8"), ("size", "<u8"), ("length", "<u2"), ("image", "<u1"))
 
 
@@ -172,16 +174,18 @@ def _unpacked(head: dict[str, Any], body: bytes, source: Source, place: Path, re
     damaged = DataError(f"the index {place} contradicts itself; {remedy}")
     count, text, extra = head.get("members"), head.get("text"), head.get("extra")
     kind = head.get("kind")
-    if not isinstance(count, int) or not isinstance(text, int) or not isinstance(extra, list) or count < 0 or text < 0:
+    if not isinstance(count, int) or not isinstance(text, int) or not 0 <= count + text < MOST or min(count, text) < 0:
         raise damaged
-    fields = [*FIELDS, *((str(name), "<u8") for name in extra)]
-    wanted = sum(count * np.dtype(kind).itemsize for _, kind in fields) + text
+    if (kind != "tar" and kind != "zip") or extra != EXTRA[kind]:
+        raise damaged
+    fields = [*FIELDS, *((name, "<u8") for name in EXTRA[kind])]
+    wanted = sum(count * np.dtype(dtype).itemsize for _, dtype in fields) + text
     try:
         unpacker = zlib.decompressobj()
         data = unpacker.decompress(body, wanted + 1)
     except zlib.error:
         raise damaged from None
-    if len(data) != wanted or kind not in ("tar", "zip"):
+    if len(data) != wanted:
         raise damaged
     arrays, at = {}, 0
     for name, dtype in fields:
@@ -189,10 +193,13 @@ def _unpacked(head: dict[str, Any], body: bytes, source: Source, place: Path, re
         at += arrays[name].nbytes
     ends = np.zeros(count + 1, np.int64)
     np.cumsum(arrays["length"], out=ends[1:])
-    past = arrays["offset"] + arrays["size"] > source.size
-    if ends[-1] != text or past.any():
+    total = np.uint64(source.size)
+    past = (arrays["offset"] > total) | (
+        arrays["size"] > total - np.minimum(arrays["offset"], total)
+    )  # no sum: it wraps
+    if ends[-1] != text or past.any() or ("unpacked" in arrays and (arrays["unpacked"] > LARGEST).any()):
         raise damaged
-    more = {name: arrays[name] for name in extra}
+    more = {name: arrays[name] for name in EXTRA[kind]}
     names = Names(data[at:], ends)
     image = arrays["image"].astype(bool)
     return Index(source, kind, arrays["offset"], arrays["size"], image, names, bool(head.get("distinct")), more)

@@ -27,9 +27,9 @@ class SGD:
 
 @dataclass(frozen=True, kw_only=True)
 class RMSProp:
-    """RMSProp as TensorFlow means it: the epsilon inside the root, the momentum over the scaled gradient, the rate inside.
+    """RMSProp as TensorFlow means it, with the rate inside the velocity, as the papers of Inception use it.
 
-    The mean of squares starts at 1. PyTorch's own differs in all of it.
+    The epsilon is inside the root and the mean of squares starts at 1: PyTorch's own differs in all three.
     """
 
     lr: float
@@ -108,7 +108,7 @@ class BatchNorm:
 class Start:
     """Weights that another training leaves to this one."""
 
-    model: str  # whose: a name in models.MODELS
+    model: str | None  # whose: a name in models.MODELS; None for the network itself, trained before
     recipe: str  # the source of the recipe it was trained by
     layers: tuple[str, ...] = ()  # those taken, as both networks call them; all of them where empty
 

@@ -44,7 +44,7 @@ def krizhevsky_2014(model: nn.Module, generator: torch.Generator) -> None:
 
 
 def bvlc_alexnet(model: nn.Module, generator: torch.Generator) -> None:
-    """N(0, 0.01), 0.005 in fc6 and fc7; biases 0.1 in conv2, conv4, conv5, fc6 and fc7, else 0 (BVLC's bvlc_alexnet)."""
+    """N(0, 0.01), 0.005 in fc6 and fc7; biases 0.1 in conv2, conv4, conv5, fc6 and fc7, else 0 (bvlc_alexnet)."""
     _bvlc(model, generator, bias=0.1)
 
 

@@ -28,9 +28,7 @@ def optimizer(model: nn.Module, spec: Optimizer) -> torch.optim.Optimizer:
     ]
     groups = [group for group in groups if group["params"]]
     if isinstance(spec, RMSProp):
-        return TensorFlowRMSProp(
-            groups, spec.lr, decay=spec.decay, momentum=spec.momentum, epsilon=spec.epsilon
-        )
+        return TensorFlowRMSProp(groups, spec.lr, decay=spec.decay, momentum=spec.momentum, epsilon=spec.epsilon)
     if spec.rate_inside:
         return VelocitySGD(groups, lr=spec.lr, momentum=spec.momentum)
     return torch.optim.SGD(groups, lr=spec.lr, momentum=spec.momentum, nesterov=spec.nesterov)

@@ -46,13 +46,17 @@ def shortened(recipe: Recipe, epochs: float) -> Recipe:
     if epochs == recipe.epochs:
         return recipe
     share = epochs / recipe.epochs
+    change = f"a length of {epochs:g} instead of {recipe.epochs:g} epochs, and the schedule in proportion"
     return replace(
         recipe,
         epochs=epochs,
         schedule=_stretched(recipe.schedule, share),
         warmup=recipe.warmup * share,
         batch_norm=replace(recipe.batch_norm, frozen=recipe.batch_norm.frozen * share),
-        gaps=(*recipe.gaps, f"{epochs:g} epochs instead of {recipe.epochs:g}, and the schedule in proportion"),
+        gaps=(
+            *recipe.gaps,
+            f"a length of {epochs:g} instead of {recipe.epochs:g} epochs, and the schedule in proportion",
+        ),
     )
 
 
@@ -68,7 +72,8 @@ def scaled(recipe: Recipe, batch: int) -> Recipe:
         return recipe
     factor = batch / recipe.batch
     optimizer = replace(recipe.optimizer, lr=recipe.optimizer.lr * factor)
-    change = f"batch {batch} instead of {recipe.batch}, and the rate {optimizer.lr:g} instead of {recipe.optimizer.lr:g}"
+    rates = f"{optimizer.lr:g} instead of {recipe.optimizer.lr:g}"
+    change = f"batch {batch} instead of {recipe.batch}, and by the linear rule a rate of {rates}"
     average = recipe.average
     if isinstance(average, MovingAverage):
         average = MovingAverage(decay=average.decay**factor)

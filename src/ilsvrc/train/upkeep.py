@@ -90,4 +90,4 @@ def limit_filters(model: nn.Module, most: float) -> None:
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d):
             rms = layer.weight.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
-            layer.weight.mul_((most / rms.clamp(min=most)))
+            layer.weight.mul_(most / rms.clamp(min=most))

@@ -1,4 +1,4 @@
-"""Recipes run: averages that survive a stop, batch norm in the end, a start from another training, and which is taken."""
+"""Recipes run: averages that survive a stop, batch norm in the end, a start from another training; which is taken."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,15 +7,15 @@ import pytest
 import torch
 from small import BENCH, QUIET, SIZE, Told, stopped_after, training
 
-from ilsvrc import models
 from ilsvrc.entries import modern, vgg_2014
-from ilsvrc.entries.recipes import OTHERS, PAPER, miniature
+from ilsvrc.entries.recipes import OTHERS, PAPER, miniature, recipes_of
 from ilsvrc.errors import SpecError, WeightsError
 from ilsvrc.jobs.input import Splits, normal_of
 from ilsvrc.jobs.start import left_by
 from ilsvrc.jobs.train import Stores, Training, Work, run_training
 from ilsvrc.jobs.train_one import Order, train_one
 from ilsvrc.spec import BatchNorm, MovingAverage, RMSProp, Start, TailMean
+from ilsvrc.train import recipe as recipes
 from ilsvrc.train.checkpoint import load_state, load_tensors
 from ilsvrc.train.run import Run
 
@@ -42,10 +42,10 @@ def tensors(run: Run) -> dict[str, torch.Tensor]:
 def test_a_stop_changes_no_bit_of_averages_frozen_norms_or_rmsprop(splits: Splits, tmp_path: Path):
     asked = changed(**EVERYTHING)
     whole = run_training(asked, splits, tmp_path / "whole", BENCH, QUIET)
-    for steps in (2, 1, 3):  # 8 in all: in both epochs, before and behind the freezing
+    for steps in (2, 1, 3):  # of 8, and of being asked between the epochs: before and behind the freezing
         stopped_after(steps, asked, splits, tmp_path / "stopped")
     state = load_state(tmp_path / "stopped" / "state.pt")
-    assert state["upkeep"]["averages"]["updates"] == 6
+    assert state["upkeep"]["averages"]["updates"] == 5
     again = run_training(asked, splits, tmp_path / "stopped", BENCH, QUIET)
     ours, theirs = tensors(again), tensors(whole)
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
@@ -102,7 +102,7 @@ def test_a_staged_training_starts_from_another_s_layers_and_those_alone(splits: 
 
 
 def test_a_start_that_is_missing_or_too_much_is_a_sentence_and_leaves_no_directory(splits: Splits, tmp_path: Path):
-    with pytest.raises(SpecError, match="starts from a trained vgg11 .*; give its run, or its weights, by --start"):
+    with pytest.raises(SpecError, match=r"starts from a trained vgg11 .*; give its run, or its weights, by --start"):
         run_training(vgg(STAGED), splits, tmp_path / "run", BENCH, QUIET)
     with pytest.raises(SpecError, match="and the recipe starts from random weights; leave it out"):
         run_training(replace(training(), start=tmp_path), splits, tmp_path / "run", BENCH, QUIET)
@@ -128,9 +128,7 @@ def test_a_recipe_is_taken_by_its_name():
     for model, others in OTHERS.items():
         for name, recipe in others.items():
             assert order(model, recipe=name).training().member.recipe == recipe
-    with pytest.raises(
-        SpecError, match="no recipe for resnet50 is called 'best'; there are paper, miniature, modern, f"
-    ):
+    with pytest.raises(SpecError, match="no recipe for resnet50 is called 'best'; there are paper, miniature"):
         order("resnet50", recipe="best").training()
 
 
@@ -153,17 +151,12 @@ def test_inputs_in_half_ranges_go_from_minus_one_to_one(splits: Splits):
     assert (normal.mean.flatten().tolist(), normal.unit.flatten().tolist()) == ([127.5] * 3, [127.5] * 3)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "model", ["alexnet", "zfnet", "googlenet", "vgg16", "resnet18", "resnext50_32x4d", "se_resnet50"]
-)
-def test_the_modern_recipe_trains_every_family(model: str, splits: Splits, tmp_path: Path):
-    from ilsvrc.entries.recipes import recipes_of
-
-    assert model in models.MODELS
+@pytest.mark.parametrize("model", ["alexnet", "resnet18"])
+def test_the_modern_recipe_learns(model: str, splits: Splits, tmp_path: Path):
     asked = training(model)
-    recipe = replace(recipes_of(model)["modern"], batch=16)
-    member = replace(asked.member, recipe=recipe, image_size=80, width=0.15)
-    run = run_training(replace(asked, member=member, epochs=3), splits, tmp_path, BENCH, QUIET)
+    recipe = recipes.scaled(recipes_of(model)["modern"], 16)
+    run = run_training(
+        replace(asked, member=replace(asked.member, recipe=recipe), epochs=4), splits, tmp_path, BENCH, QUIET
+    )
     losses = [line["loss"] for line in run.log()]
     assert losses[-1] < losses[0]

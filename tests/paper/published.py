@@ -1,4 +1,4 @@
-"""Every recipe, with its length, its batch and the rate at some epochs, beside the paper, release or solver it is from."""
+"""Every recipe, with its length, its batch and the rate at some epochs, beside the paper or code it is from."""
 
 import importlib
 import pkgutil

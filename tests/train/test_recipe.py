@@ -109,7 +109,7 @@ WRONG: list[tuple[dict[str, object], str]] = [
 
 @pytest.mark.parametrize(("changes", "sentence"), WRONG, ids=lambda value: str(value)[:40])
 def test_a_recipe_that_contradicts_itself_is_refused_in_a_sentence(changes: dict[str, object], sentence: str):
-    with pytest.raises(SpecError, match="^a recipe ") as refused:
+    with pytest.raises(SpecError, match=r"^a recipe ") as refused:
         recipes.check(replace(RESNET, **changes))
     assert sentence in str(refused.value)
     recipes.check(RESNET)

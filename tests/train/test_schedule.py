@@ -1,4 +1,4 @@
-"""Schedules as functions of the epoch; what each paper's recipe makes of them is in tests/paper/test_recipe_rates.py."""
+"""Schedules as functions of the epoch; what the papers' recipes make of them is in tests/paper/published.py."""
 
 import math
 

@@ -53,10 +53,7 @@ def shortened(recipe: Recipe, epochs: float) -> Recipe:
         schedule=_stretched(recipe.schedule, share),
         warmup=recipe.warmup * share,
         batch_norm=replace(recipe.batch_norm, frozen=recipe.batch_norm.frozen * share),
-        gaps=(
-            *recipe.gaps,
-            f"a length of {epochs:g} instead of {recipe.epochs:g} epochs, and the schedule in proportion",
-        ),
+        gaps=(*recipe.gaps, change),
     )
 
 

@@ -87,6 +87,7 @@ PUBLISHED: dict[str, tuple[Recipe, float, int, dict[float, float]]] = {
     "resnext50_32x4d": (resnext_2016.RECIPE, 90, 256, EVERY_30),
     # 0.6 at batch 1024, divided by 10 every 30 of 100 epochs.
     "se_resnet50": (wmw_2017.MAIN, 100, 1024, {0: 0.6, 30: 0.06, 60: 0.006, 90: 0.0006}),
+    "se_inception_resnet_v2": (wmw_2017.MAIN_299, 100, 1024, {0: 0.6, 30: 0.06, 60: 0.006, 90: 0.0006}),
     "se_resnet50, released": (wmw_2017.RELEASED, 100, 256, {0: 0.1, 30: 1e-2, 60: 1e-3, 90: 1e-4}),
     # 1.0 at batch 2048.
     "senet154": (wmw_2017.RECIPE, 100, 2048, {0: 1.0, 30: 0.1, 60: 0.01, 90: 0.001}),

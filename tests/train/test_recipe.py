@@ -51,7 +51,7 @@ def test_another_batch_changes_the_rate_by_the_linear_rule_and_says_so():
     small = recipes.scaled(RESNET, 64)
     assert changed(RESNET, small) == {"batch", "optimizer", "gaps"}
     assert small.optimizer == replace(RESNET.optimizer, lr=0.025)
-    assert small.gaps[-1] == "batch 64 instead of 256, and by the linear rule a rate of 0.025 instead of 0.1"
+    assert small.gaps[-1] == "batch 64 instead of 256, and the rate 0.025 instead of 0.1"
     assert recipes.scaled(RESNET, 8192).optimizer.lr == pytest.approx(3.2)
     assert recipes.scaled(RESNET, 256) is RESNET
     with pytest.raises(SpecError, match="a batch of 0 images is asked for; an update takes at least 1"):
@@ -61,7 +61,7 @@ def test_another_batch_changes_the_rate_by_the_linear_rule_and_says_so():
 def test_an_average_reaches_back_as_many_images_at_another_batch():
     large = recipes.scaled(V3, 320)
     assert large.average == MovingAverage(decay=0.9999**10)
-    assert large.gaps[-1].endswith("a rate of 0.45 instead of 0.045; the average's decay 0.999 instead of 0.9999")
+    assert large.gaps[-1].endswith("the rate 0.45 instead of 0.045; the average's decay 0.999 instead of 0.9999")
     assert recipes.scaled(googlenet_2014.RECIPE, 64).average == TailMean(last=0.1)
 
 

@@ -1,5 +1,7 @@
 """WMW, ILSVRC 2017: Hu, Shen, Sun (later Albanie, Wu), Squeeze-and-Excitation Networks, 2017."""
 
+from dataclasses import replace
+
 from ilsvrc.spec import SGD, AreaCrop, BatchNorm, Crops, Entry, Member, Mirror, Recipe, Reported, Steps
 
 MAIN = Recipe(  # of the paper's tables; RECIPE is the winner's
@@ -16,6 +18,12 @@ MAIN = Recipe(  # of the paper's tables; RECIPE is the winner's
         "an early text draws the classes evenly; the final one does not, nor is it done here",
         "the released weights are of another training: RELEASED",
     ),
+)
+
+MAIN_299 = replace(  # of SE-Inception-ResNet-v2
+    MAIN,
+    source="Hu et al. 2017, implementation details of the main results, for images of 299",
+    augment=(AreaCrop(299, low=0.08), Mirror()),
 )
 
 RELEASED = Recipe(

@@ -70,7 +70,7 @@ def scaled(recipe: Recipe, batch: int) -> Recipe:
     factor = batch / recipe.batch
     optimizer = replace(recipe.optimizer, lr=recipe.optimizer.lr * factor)
     rates = f"{optimizer.lr:g} instead of {recipe.optimizer.lr:g}"
-    change = f"batch {batch} instead of {recipe.batch}, and by the linear rule a rate of {rates}"
+    change = f"batch {batch} instead of {recipe.batch}, and the rate {rates}"
     average = recipe.average
     if isinstance(average, MovingAverage):
         average = MovingAverage(decay=average.decay**factor)

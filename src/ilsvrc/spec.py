@@ -26,6 +26,25 @@ class SGD:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RMSProp:
+    """RMSProp as TensorFlow means it, with the rate inside the velocity, as the papers of Inception use it.
+
+    The epsilon is inside the root and the mean of squares starts at 1: PyTorch's own differs in all three.
+    """
+
+    lr: float
+    decay: float = 0.9  # of the mean of squares
+    momentum: float = 0.0
+    epsilon: float = 1.0
+    weight_decay: float = 0.0  # added to the gradient, as the gradient of a penalty in the loss
+    decay_biases: bool = False
+    bias_rate: float = 1.0
+
+
+Optimizer = SGD | RMSProp
+
+
+@dataclass(frozen=True, kw_only=True)
 class Steps:
     """Multiply the rate by `factor` at each epoch in `at`."""
 
@@ -42,16 +61,56 @@ class Exponential:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cosine:
-    """Half a cosine from the initial rate to zero, after `warmup` epochs that rise to it in a line from a hundredth.
+class Polynomial:
+    """The initial rate times (1 - t / epochs) to the `power` (Caffe's "poly")."""
 
-    Of no winner: for miniatures.
+    power: float
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """Half a cosine from the initial rate, where the warm-up ends, to zero. Of no winner."""
+
+
+Schedule = Steps | Exponential | Polynomial | Cosine
+
+
+@dataclass(frozen=True, kw_only=True)
+class MovingAverage:
+    """Weights averaged exponentially, after each update n = 1, 2, ...: a <- d a + (1 - d) w.
+
+    d is the smaller of `decay` and (1 + n) / (10 + n), as TensorFlow has it.
     """
 
-    warmup: float = 0.0
+    decay: float
 
 
-Schedule = Steps | Exponential | Cosine
+@dataclass(frozen=True, kw_only=True)
+class TailMean:
+    """The plain mean of the weights after each update in the `last` part of the training (Polyak and Juditsky 1992)."""
+
+    last: float  # over the whole training, in (0, 1]
+
+
+Average = MovingAverage | TailMean
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchNorm:
+    """What becomes of batch norm's statistics. The defaults are PyTorch's; without meaning where a network has none."""
+
+    decay: float = 0.9  # of the moving averages, per update; PyTorch calls 1 - decay its momentum
+    frozen: float = 0.0  # last epochs in which statistics are used but not gathered, and scale and shift stay
+    recomputed: int = 0  # training images whose statistics replace the moving averages in the end; 0 for none
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """Weights that another training leaves to this one."""
+
+    model: str | None  # whose: a name in models.MODELS; None for the network itself, trained before
+    recipe: str  # the source of the recipe it was trained by
+    layers: tuple[str, ...] = ()  # those taken, as both networks call them; all of them where empty
 
 
 @dataclass(frozen=True)
@@ -60,6 +119,13 @@ class ShortSide:
 
     low: int
     high: int
+
+
+@dataclass(frozen=True)
+class Warp:
+    """Resize to a square of `size` pixels, whatever the image's shape (BVLC's replicas)."""
+
+    size: int
 
 
 @dataclass(frozen=True)
@@ -113,7 +179,7 @@ class ColorJitter:
     strength: float = 0.4
 
 
-Augmentation = ShortSide | CenterSquare | RandomCrop | TenCrop | AreaCrop | Mirror | PcaLighting | ColorJitter
+Augmentation = ShortSide | Warp | CenterSquare | RandomCrop | TenCrop | AreaCrop | Mirror | PcaLighting | ColorJitter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,15 +189,20 @@ class Recipe:
     source: str  # 'He et al. 2015, section 3.4'
     epochs: float
     batch: int  # images per update, over all devices
-    optimizer: SGD
+    optimizer: Optimizer
     schedule: Schedule
     augment: tuple[Augmentation, ...]  # applied left to right
-    mean: Literal["pixel", "channel"]  # what is subtracted from the input, on the 0-255 scale
+    mean: Literal["pixel", "channel", "middle"]  # what is subtracted from the input; middle is 127.5 of 0-255
     init: str  # a name in train.init
-    unit: Literal["grey level", "deviation"] = "grey level"  # what the mean-subtracted input is measured in
+    unit: Literal["grey level", "deviation", "half range"] = "grey level"  # of the rest; half range is 127.5
+    warmup: float = 0.0  # epochs in which the rate rises in a line, from a hundredth of the schedule's
     side_weight: float = 0.3  # weight of auxiliary heads in the loss; without meaning where a network has none
     label_smoothing: float = 0.0
     clip_norm: float = 0.0  # largest norm of the gradient; 0 for none
+    filter_rms: float = 0.0  # largest root mean square of a convolution's filter, scaled back after updates; 0 for none
+    average: Average | None = None  # what is judged and kept instead of the last weights
+    batch_norm: BatchNorm = BatchNorm()
+    starts_from: Start | None = None  # trained weights instead of `init`'s, where it names layers in those alone
     gaps: tuple[str, ...] = ()  # what the paper leaves open and what we chose
 
 

@@ -47,14 +47,14 @@ def _anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in plain}
 
 
-@pytest.mark.parametrize("name", ["cli.md", "models.md", "entries.md"])
+@pytest.mark.parametrize("name", ["cli.md", "models.md", "entries.md", "recipes.md"])
 def test_a_generated_page_is_fresh(name: str):
     page = _generator().PAGES[name]()
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == page, "run scripts/docs"
 
 
 def test_there_is_no_generated_page_without_a_test():
-    assert set(_generator().PAGES) == {"cli.md", "models.md", "entries.md"}
+    assert set(_generator().PAGES) == {"cli.md", "models.md", "entries.md", "recipes.md"}
 
 
 def test_the_pages_a_reader_expects_are_there():

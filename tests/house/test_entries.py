@@ -1,27 +1,37 @@
 """Every entry, recipe and miniature is consistent; adding a row adds its tests."""
 
+import importlib
 import json
 import re
 from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from ilsvrc.entries import ENTRIES
+from ilsvrc import entries
+from ilsvrc.entries import ENTRIES, modern
 from ilsvrc.entries.history import HISTORY
-from ilsvrc.entries.miniature import MINIATURES, NORMALISED, PLAIN, PROTOCOL
-from ilsvrc.entries.recipes import PAPER, miniature
+from ilsvrc.entries.miniature import MINIATURES, NORMALISED, PROTOCOL
+from ilsvrc.entries.recipes import OTHERS, PAPER, miniature, recipes_of
 from ilsvrc.entries.titles import TITLES
 from ilsvrc.models import CARDS, MODELS, build, paper_size
 from ilsvrc.reports import entry_tables
-from ilsvrc.spec import Crops, Entry, Recipe, Schedule, Steps, as_json, from_json
+from ilsvrc.spec import Crops, Entry, Recipe, as_json, from_json
 from ilsvrc.train import recipe as recipes
 from ilsvrc.train.init import INITIALISATIONS
 from ilsvrc.transforms import pipeline
 
-PAPERS: dict[str, Recipe] = {recipe.source: recipe for recipe in PAPER.values()}
-RECIPES = PAPERS | {NORMALISED.source: NORMALISED, PLAIN.source: PLAIN}
+
+def _recipes() -> dict[str, Recipe]:
+    """Every recipe in entries/, whether a network is mapped to it yet or not."""
+    modules = [importlib.import_module(f"ilsvrc.entries.{found.name}") for found in iter_modules(entries.__path__)]
+    values = [value for module in modules for value in vars(module).values()]
+    return {value.source: value for value in values if isinstance(value, Recipe)}
+
+
+RECIPES = _recipes()
 
 
 def _printed(*parts: Any) -> str:
@@ -173,21 +183,35 @@ def test_a_recipe_is_complete(source: str):
     assert recipe.batch > 0
 
 
-@pytest.mark.parametrize("source", PAPERS)
-def test_a_recipe_s_steps_fall_within_its_epochs(source: str):
-    schedule: Schedule = PAPERS[source].schedule
-    if isinstance(schedule, Steps):
-        assert list(schedule.at) == sorted(set(schedule.at))
-        assert 0 < schedule.at[0] <= schedule.at[-1] < PAPERS[source].epochs
+@pytest.mark.parametrize("source", RECIPES)
+def test_a_recipe_survives_json_and_prints_all_it_sets(source: str):
+    recipe = RECIPES[source]
+    assert from_json(json.loads(json.dumps(as_json(recipe)))) == recipe
+    words = dict(entry_tables.told(recipe))
+    for field in fields(Recipe):
+        value = getattr(recipe, field.name)
+        if field.name not in ("source", "gaps", "side_weight", "augment") and value != field.default:
+            assert str(value) == words[field.name.replace("_", " ")], field.name
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_network_has_its_paper_s_recipe_a_miniature_s_and_a_modern_one(model: str):
+    found = recipes_of(model)
+    assert list(found)[:3] == ["paper", "miniature", "modern"]
+    assert (found["paper"], found["miniature"]) == (PAPER[model], miniature(model))
+    assert found["modern"] is (modern.NORMALISED if miniature(model) is NORMALISED else modern.PLAIN)
+    assert all(re.fullmatch(r"[a-z0-9-]+", name) for name in found)
+    assert set(OTHERS) <= set(MODELS)
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_recipe_ends_in_the_crop_its_network_takes(model: str):
     size = paper_size(model)
-    pipeline.check(recipes.at_size(PAPER[model], size).augment, size)
-    for small in (64, 96, 192):
-        pipeline.check(recipes.at_size(miniature(model), small).augment, small)
-        pipeline.check(recipes.at_size(PAPER[model], small).augment, small)
+    for recipe in recipes_of(model).values():
+        for pixels in (size, 64, 96, 192):
+            pipeline.check(recipes.at_size(recipe, pixels).augment, pixels)
+    crops = [step.size for step in PAPER[model].augment if hasattr(step, "size")]
+    assert crops[-1] == size, "the paper's recipe is of the paper's size"
 
 
 def test_miniatures_are_judged_at_the_size_they_are_trained_at():

@@ -193,7 +193,7 @@ def test_gradients_are_clipped_where_the_recipe_says_so(splits: Splits, tmp_path
     )
     for parameter in work.network.parameters():
         parameter.grad = torch.full_like(parameter, 3.0)
-    work.clip(work.network)
+    work.upkeep.before_update(work.network)
     norm = torch.cat([p.grad.flatten() for p in work.network.parameters()]).norm()
     assert float(norm) == pytest.approx(1.0, rel=1e-3)
 

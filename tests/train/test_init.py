@@ -148,5 +148,5 @@ def test_classifiers_are_the_layers_with_an_output_per_class(name: str):
 
 
 def test_an_unknown_start_is_refused_with_those_there_are():
-    with pytest.raises(SpecError, match="no initialisation is called 'xavier'; there are krizhevsky, gaussian, glorot"):
+    with pytest.raises(SpecError, match="no initialisation is called 'xavier'; there are krizhevsky, krizhevsky 2014"):
         initialise(nn.Linear(2, 2), "xavier", 0)

@@ -18,12 +18,14 @@ from ilsvrc.spec import (
     RandomCrop,
     ShortSide,
     TenCrop,
+    Warp,
 )
 from ilsvrc.transforms.picture import Picture
 from ilsvrc.transforms.pipeline import apply, check, pipeline, split
 
 STEPS: tuple[Augmentation, ...] = (
     ShortSide(20, 30),
+    Warp(22),
     CenterSquare(18),
     RandomCrop(16),
     TenCrop(12),
@@ -74,6 +76,13 @@ def test_what_draws_differs_between_generators_and_what_does_not_is_split_off(st
     assert (fixed, drawn) == (((), (step,)) if draws else ((step,), ()))
 
 
+def test_a_warp_is_the_whole_picture_whatever_its_shape():
+    wide = Picture(np.arange(40, dtype=np.uint8)[None, :, None].repeat(20, axis=0).repeat(3, axis=2))
+    square = apply(Warp(20), wide, random.Random(0))
+    assert square.pixels.shape == (20, 20, 3)
+    assert [int(grey) for grey in square.pixels[5, [0, 10, 19], 0]] == pytest.approx([0, 20, 39], abs=1)
+
+
 def test_a_short_side_of_one_length_draws_nothing():
     assert split((ShortSide(72, 72), CenterSquare(72), RandomCrop(64), CenterSquare(60))) == (
         (ShortSide(72, 72), CenterSquare(72)),
@@ -92,10 +101,12 @@ def test_what_is_split_off_and_the_rest_give_the_whole(source: str):
 
 
 @pytest.mark.parametrize("source", RECIPES)
-def test_a_recipe_makes_squares_of_224_from_any_image(source: str):
+def test_a_recipe_makes_squares_of_its_size_from_any_image(source: str):
+    size = next(step.size for step in reversed(RECIPES[source].augment) if hasattr(step, "size"))
+    assert size in (221, 224, 227, 231, 299)
     for height, width in ((300, 400), (100, 40), (1, 1)):
         made = pipeline(RECIPES[source].augment)(noise(height, width), random.Random(0))
-        assert made.pixels.shape == (224, 224, 3)
+        assert made.pixels.shape == (size, size, 3)
         assert made.pixels.dtype == np.uint8
 
 

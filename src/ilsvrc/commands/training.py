@@ -13,11 +13,12 @@ def train(
     /,
     *,
     data: Path,
-    recipe: Literal["paper", "miniature"] | None = None,
+    recipe: str | None = None,
     epochs: Positive | None = None,
     width: Width | None = None,
     image_size: Positive | None = None,
     seed: Seed = 0,
+    start: Path | None = None,
     out: Path | None = None,
     resume: Literal["auto", "never"] = "auto",
     device: str = "auto",
@@ -33,7 +34,8 @@ def train(
     data
         A data set: folders of classes, the official layout, Tiny ImageNet, or a mini set.
     recipe
-        The paper's, or the miniature's; by default the paper's for the paper's size and the miniature's else.
+        paper, miniature, modern, or another of the network's; by default the paper's for the paper's size and the
+        miniature's else.
     epochs
         Shorten or stretch the recipe to so many epochs.
     width
@@ -42,6 +44,8 @@ def train(
         Pixels on a side; the paper's by default.
     seed
         Of initialisation, order and every draw.
+    start
+        For a recipe that starts from another training: its run, or a file of weights.
     out
         The run's directory; runs/NAME.SEED by default.
     resume
@@ -58,7 +62,7 @@ def train(
     from ilsvrc.reports.progress import Watch
 
     keep_memory()
-    order = Order(name=name, recipe=recipe, epochs=epochs, width=width, image_size=image_size, seed=seed)
+    order = Order(name=name, recipe=recipe, epochs=epochs, width=width, image_size=image_size, seed=seed, start=start)
     line = train_one(order, str(data), out, resume, bench(device, precision, loaders), Watch())
     print(line)
 

@@ -15,10 +15,11 @@ RECIPE = Recipe(
     augment=(ShortSide(256, 256), CenterSquare(256), TenCrop(224)),
     mean="pixel",
     init="gaussian",
+    filter_rms=0.1,
     gaps=(
         "schedule: 'annealed by hand when the validation error plateaus'; the epochs are ours",
         "weight decay: not stated; AlexNet's 5e-4",
-        "filters whose root mean square exceeds 0.1 are rescaled in the paper; this is not done yet",
+        "filters whose root mean square exceeds 0.1 are rescaled after every update; how often is not said",
         "'all weights initialised to 1e-2' is read as N(0, 0.01)",
     ),
 )

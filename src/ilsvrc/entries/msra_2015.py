@@ -1,6 +1,19 @@
 """MSRA, ILSVRC 2015: He, Zhang, Ren, Sun, Deep Residual Learning for Image Recognition, 2015."""
 
-from ilsvrc.spec import SGD, Crops, Entry, Member, Mirror, PcaLighting, RandomCrop, Recipe, Reported, ShortSide, Steps
+from ilsvrc.spec import (
+    SGD,
+    BatchNorm,
+    Crops,
+    Entry,
+    Member,
+    Mirror,
+    PcaLighting,
+    RandomCrop,
+    Recipe,
+    Reported,
+    ShortSide,
+    Steps,
+)
 
 RECIPE = Recipe(
     source="He et al. 2015, section 3.4",
@@ -11,10 +24,13 @@ RECIPE = Recipe(
     augment=(ShortSide(256, 480), RandomCrop(224), Mirror(), PcaLighting(0.1)),
     mean="pixel",
     init="he",
+    batch_norm=BatchNorm(recomputed=50_000),
     gaps=(
         "schedule: 'divided by 10 when the error plateaus', up to 60e4 iterations (120 epochs); the epochs are ours",
         "weight decay on convolution and classifier weights only: a note in fb.resnet.torch; the paper does not say",
-        "batch norm statistics are moving averages; the authors recompute them over training data afterwards",
+        "batch norm statistics are recomputed over training images afterwards, as in the authors' release; "
+        "how many is not said: 50,000",
+        "initialisation: n counts outputs, as in fb.resnet.torch; the cited paper allows either",
     ),
 )
 

@@ -1,8 +1,10 @@
-"""SuperVision, ILSVRC 2012: Krizhevsky, Sutskever, Hinton. AlexNet.
+"""SuperVision, ILSVRC 2012: Krizhevsky, Sutskever, Hinton. AlexNet, its replicas and its successor.
 
 Krizhevsky et al. 2012, ImageNet Classification with Deep Convolutional Neural Networks; where the paper is
 silent, the 2012 source code and the notes kept in its parameter files ("the 2012 code").
 """
+
+from dataclasses import replace
 
 from ilsvrc.spec import (
     SGD,
@@ -17,6 +19,7 @@ from ilsvrc.spec import (
     Reported,
     ShortSide,
     Steps,
+    Warp,
 )
 
 RECIPE = Recipe(
@@ -38,6 +41,45 @@ RECIPE = Recipe(
         "initialisation: N(0, 0.01) throughout as printed; the 2012 code has 0.03 in conv3 to conv5",
         "the 2012 code draws crop and mirror once per 32 images and always subtracts the centre of the mean image; "
         "here each image draws its own and the mean image's centre is subtracted too",
+    ),
+)
+
+BVLC_ALEXNET = Recipe(
+    source="BVLC's bvlc_alexnet: solver and training definition",
+    epochs=89.92,
+    batch=256,
+    optimizer=SGD(lr=0.01, momentum=0.9, weight_decay=5e-4, decay_biases=False, bias_rate=2.0),
+    schedule=Steps(at=(19.98, 39.96, 59.94, 79.93), factor=0.1),
+    augment=(Warp(256), RandomCrop(227), Mirror()),
+    mean="pixel",
+    init="bvlc alexnet",
+    gaps=(
+        "epochs: 450,000 updates, and a tenth of the rate every 100,000, over 1,281,167 images",
+        "the mean image's place under the crop is subtracted there; here its centre, whatever the crop",
+        "the same warped images are judged there; here the protocol's, which keep their shape",
+    ),
+)
+BVLC_CAFFENET = replace(
+    BVLC_ALEXNET,
+    source="BVLC's bvlc_reference_caffenet: solver and training definition",
+    init="bvlc caffenet",
+)
+
+ONE_TOWER = Recipe(
+    source="Krizhevsky 2014; cuda-convnet2's parameters for one GPU",
+    epochs=90,
+    batch=128,
+    optimizer=SGD(lr=0.01, momentum=0.9, weight_decay=5e-4, decay_biases=False, bias_rate=2.0),
+    schedule=Steps(at=(22.5, 45, 67.5), factor=0.1587),
+    augment=(ShortSide(256, 256), CenterSquare(256), RandomCrop(224), Mirror(), PcaLighting(0.1)),
+    mean="pixel",
+    init="krizhevsky 2014",
+    gaps=(
+        "four equal quarters at 0.01, 0.00159, 0.000252 and 0.00004: the released parameters; "
+        "90 epochs: from memory (unverified)",
+        "biases have rate 0.02 in the first half and 0.002 in the second there; here twice the weights' throughout",
+        "augmentation: AlexNet's; the released parameters do not hold it",
+        "loss: a softmax, as released; the paper may have trained 1000 logistic units (unverified)",
     ),
 )
 

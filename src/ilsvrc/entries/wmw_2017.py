@@ -1,6 +1,8 @@
 """WMW, ILSVRC 2017: Hu, Shen, Sun (later Albanie, Wu), Squeeze-and-Excitation Networks, 2017."""
 
-from ilsvrc.spec import SGD, AreaCrop, Crops, Entry, Member, Mirror, Recipe, Reported, Steps
+from dataclasses import replace
+
+from ilsvrc.spec import SGD, AreaCrop, BatchNorm, Crops, Entry, Member, Mirror, Recipe, Reported, Steps
 
 MAIN = Recipe(  # of the paper's tables; RECIPE is the winner's
     source="Hu et al. 2017, implementation details of the main results",
@@ -14,7 +16,29 @@ MAIN = Recipe(  # of the paper's tables; RECIPE is the winner's
     gaps=(
         "weight decay 1e-4 is the usual value (unverified)",
         "an early text draws the classes evenly; the final one does not, nor is it done here",
-        "the released weights are of another training: batch 256, rate 0.1, with rotation and pixel jitter",
+        "the released weights are of another training: RELEASED",
+    ),
+)
+
+MAIN_299 = replace(  # of SE-Inception-ResNet-v2
+    MAIN,
+    source="Hu et al. 2017, implementation details of the main results, for images of 299",
+    augment=(AreaCrop(299, low=0.08), Mirror()),
+)
+
+RELEASED = Recipe(
+    source="Hu et al. 2017, the notes of the released weights",
+    epochs=100,
+    batch=256,
+    optimizer=SGD(lr=0.1, momentum=0.9, weight_decay=1e-4),
+    schedule=Steps(at=(30, 60, 90), factor=0.1),
+    augment=(AreaCrop(224, low=0.08), Mirror()),
+    mean="channel",
+    init="he",
+    gaps=(
+        "'more epochs' than the paper's 100 and their schedule are not given: the paper's",
+        "rotation by up to 10 degrees and a jitter of pixels by up to 20 are not drawn",
+        "weight decay 1e-4 is the usual value (unverified)",
     ),
 )
 
@@ -28,10 +52,11 @@ RECIPE = Recipe(
     mean="channel",
     init="he",
     label_smoothing=0.1,
+    batch_norm=BatchNorm(frozen=5),
     gaps=(
         "weight decay 1e-4 and smoothing 0.1 are the usual values (unverified)",
         "schedule: the paper's main one (every 30 of 100 epochs; rate 0.6 at batch 1024); the winner's is not given",
-        "the last epochs with batch norm frozen are not reproduced yet",
+        "batch norm is frozen, scale and shift too, for 'the last few' epochs: 5",
         "no warm-up is mentioned for batch 2048 at rate 1",
     ),
 )

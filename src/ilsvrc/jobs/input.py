@@ -128,8 +128,8 @@ def normal_of(dataset: Dataset, recipe: Recipe, protocol: Crops, threads: int) -
     image = total / count
     mean = image.mean(axis=(0, 1))
     deviation = np.sqrt(np.maximum(squares / (count * center.size**2) - mean**2, 1e-6))
-    subtracted = image if recipe.mean == "pixel" else mean[None, None]
-    unit = deviation if recipe.unit == "deviation" else np.ones(3)
+    subtracted = {"pixel": image, "channel": mean[None, None], "middle": np.full((1, 1, 3), 127.5)}[recipe.mean]
+    unit = {"grey level": np.ones(3), "deviation": deviation, "half range": np.full(3, 127.5)}[recipe.unit]
     return Normal(
         torch.from_numpy(np.moveaxis(subtracted, -1, 0).astype(np.float32)),
         torch.from_numpy(unit.astype(np.float32)).reshape(3, 1, 1),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,18 @@ from ilsvrc.jobs.evaluate import Judge, write_predictions
 from ilsvrc.jobs.input import Normal, OnDevice, Splits, epochs_on, normal_of, training_loader
 from ilsvrc.jobs.interrupt import Interruption, Stopped
 from ilsvrc.jobs.machine import Bench, circumstances
+from ilsvrc.jobs.start import Left, left_by
 from ilsvrc.reports.progress import Watch
 from ilsvrc.spec import Crops, Member, Recipe, as_json
-from ilsvrc.train import checkpoint
+from ilsvrc.train import checkpoint, normalise
 from ilsvrc.train import recipe as recipes
-from ilsvrc.train.init import initialise
+from ilsvrc.train.init import initialise, start_from
 from ilsvrc.train.loop import Course, Place, train
-from ilsvrc.train.loss import classification
+from ilsvrc.train.loss import autocast, classification
 from ilsvrc.train.optim import optimizer
 from ilsvrc.train.run import Run
 from ilsvrc.train.schedule import rate
+from ilsvrc.train.upkeep import Upkeep
 from ilsvrc.transforms.pipeline import check as check_augmentation
 from ilsvrc.transforms.pipeline import split
 
@@ -37,6 +40,7 @@ class Training:
     protocol: Crops
     epochs: int
     seed: int
+    start: Path | None = None  # a finished run, or weights: what a recipe with starts_from starts from
 
     @property
     def size(self) -> int:
@@ -45,8 +49,8 @@ class Training:
 
     @property
     def recipe(self) -> Recipe:
-        """The member's recipe at that size."""
-        return recipes.at_size(self.member.recipe, self.size)
+        """The member's recipe at that size and length; what differs from the member's is said in its gaps."""
+        return recipes.shortened(recipes.at_size(self.member.recipe, self.size), self.epochs)
 
     @property
     def judged_by(self) -> Crops:
@@ -107,12 +111,13 @@ def run_training(
     run = Run(directory)
     recipes.check(training.recipe)
     check_augmentation(training.recipe.augment, training.size)
+    left = left_by(training.start, training.member)
     with torch.device("meta"):
         plain(training, len(splits.train.classes))  # what cannot be built must leave no directory behind
-    run.start(asked(training, splits, bench), circumstances(bench))
+    run.start(asked(training, splits, bench, left), circumstances(bench))
     if run.scores.exists():
         return run
-    work = Work(training, splits, run, bench, stores or Stores())
+    work = Work(training, splits, run, bench, stores or Stores(), left)
     start = work.resume()
     with Interruption() as interruption, watch.stage(training.member.model, training.epochs) as stage:
 
@@ -133,7 +138,9 @@ def run_training(
             seed=training.seed,
             after_epoch=after_epoch,
             pause=pause,
-            before_update=work.clip,
+            before_step=work.upkeep.before_step,
+            before_update=work.upkeep.before_update,
+            after_update=work.upkeep.after_update,
         )
         place = train(work.network, work.batches, work.optimizer, rate=work.rate, loss=work.loss, run=course)
         if place.epoch < training.epochs:
@@ -150,14 +157,20 @@ def run_training(
 class Work:
     """One training under way: the network, what moves it, and its directory."""
 
-    def __init__(self, training: Training, splits: Splits, run: Run, bench: Bench, stores: Stores) -> None:
+    def __init__(
+        self, training: Training, splits: Splits, run: Run, bench: Bench, stores: Stores, left: Left | None = None
+    ) -> None:
         recipe, size = training.recipe, training.size
         self.training, self.run, self.bench = training, run, bench
         self.network = built(training, len(splits.train.classes), bench.device)
+        if left:
+            start_from(self.network, left.tensors(), left.layers)
         self.normal = self._normal(splits, stores)
         kept = stores.of(("train", split(recipe.augment)[0]))
         batch = min(recipe.batch, len(splits.train))
         self.loader = training_loader(splits.train, recipe, batch, training.seed, bench.loaders, kept)
+        recipe = recipes.in_updates(recipe, training.epochs * len(self.loader))
+        self.upkeep = Upkeep(self.network, recipe)
         self.optimizer = optimizer(self.network, recipe.optimizer)
         self.rate = rate(recipe, training.epochs)
         self.loss = classification(
@@ -175,6 +188,7 @@ class Work:
         state = checkpoint.load_state(self.run.state)
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self.upkeep.load_state_dict(state.get("upkeep", {}))
         place = Place(**state["place"])
         self.epochs = self.run.log()[: place.epoch]
         return place
@@ -183,14 +197,10 @@ class Work:
         """The rest of the epoch at `place`."""
         return epochs_on(self.loader, self.normal, self.bench.device, place)
 
-    def clip(self, model: nn.Module) -> None:
-        """Scale the gradient down to the recipe's largest norm."""
-        if self.training.recipe.clip_norm:
-            nn.utils.clip_grad_norm_(model.parameters(), self.training.recipe.clip_norm)
-
     def close_epoch(self, place: Place, measured: dict[str, float]) -> str:
         """Judge, log and save; the epoch in a few words."""
-        verdict = self.judge(self.network, self.normal)
+        with self.upkeep.judged():
+            verdict = self.judge(self.network, self.normal)
         before = self.epochs[-1]["seconds"] if self.epochs else 0.0
         speed = measured["images"] / measured["seconds"]
         self.epochs.append(
@@ -217,15 +227,18 @@ class Work:
         state = {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "upkeep": self.upkeep.state_dict(),
             "place": asdict(place),
         }
         checkpoint.save_state(self.run.state, state)
 
     def finish(self) -> None:
         """The weights, the predictions and the verdicts: the run is done."""
-        verdict = self.judge(self.network, self.normal)
         words = {"model": self.training.member.model, "width": str(self.training.member.width)}
-        checkpoint.save_weights(self.run.weights, self.network, words)
+        with self.upkeep.judged():
+            self.recompute()
+            verdict = self.judge(self.network, self.normal)
+            checkpoint.save_weights(self.run.weights, self.network, words)
         write_predictions(self.run.directory / "predictions.npz", verdict.predictions)
         last = self.epochs[-1]
         self.run.write_scores(
@@ -237,6 +250,15 @@ class Work:
                 "images_per_second": last["images_per_second"],
             }
         )
+
+    def recompute(self) -> None:
+        """Batch norm's statistics over training images, where the recipe asks for it; the same whenever it is done."""
+        images = self.upkeep.recipe.batch_norm.recomputed
+        if images and normalise.norms(self.network):
+            epoch = self.batches(Place(self.training.epochs))  # one that no step has seen
+            count = max(1, min(len(epoch), images // self.loader.batch))
+            with autocast(self.bench.device, self.bench.precision):
+                normalise.recompute(self.network, (batch[0] for batch in islice(epoch, count)))
 
     def _normal(self, splits: Splits, stores: Stores) -> Normal:
         path = self.run.directory / "input.safetensors"
@@ -250,9 +272,10 @@ class Work:
         return Normal(**checkpoint.load_tensors(path))
 
 
-def asked(training: Training, splits: Splits, bench: Bench) -> dict[str, Any]:
+def asked(training: Training, splits: Splits, bench: Bench, left: Left | None = None) -> dict[str, Any]:
     """What decides the outcome: two trainings that agree in it are the same training."""
-    return {
+    start = {"start": left.digest} if left else {}
+    return start | {
         "member": as_json(training.member),
         "protocol": as_json(training.protocol),
         "epochs": training.epochs,

@@ -6,7 +6,7 @@ from typing import Literal
 
 from ilsvrc import models
 from ilsvrc.entries.miniature import PROTOCOL
-from ilsvrc.entries.recipes import PAPER, miniature
+from ilsvrc.entries.recipes import recipes_of
 from ilsvrc.errors import SpecError
 from ilsvrc.jobs.input import open_splits
 from ilsvrc.jobs.machine import Bench
@@ -20,14 +20,15 @@ class Order:
     """Which network, and what is asked of it here and now."""
 
     name: str
-    recipe: Literal["paper", "miniature"] | None
+    recipe: str | None  # a name in recipes_of; None for the paper's, or the miniature's for a miniature
     epochs: int | None
     width: float | None
     image_size: int | None
     seed: int
+    start: Path | None = None  # a finished run, or weights, for a recipe that starts from another training
 
     def training(self) -> Training:
-        """What that asks. Raises SpecError on an unknown name."""
+        """What that asks. Raises SpecError on an unknown network or recipe."""
         try:
             paper_size = models.paper_size(self.name)
         except ValueError as error:
@@ -36,11 +37,14 @@ class Order:
         width = 1.0 if self.width is None else self.width
         small = width != 1 or size != paper_size
         kind = self.recipe or ("miniature" if small else "paper")
-        recipe = miniature(self.name) if kind == "miniature" else PAPER[self.name]
+        known = recipes_of(self.name)
+        if kind not in known:
+            raise SpecError(f"no recipe for {self.name} is called {kind!r}; there are {', '.join(known)}")
+        recipe = known[kind]
         member = Member(model=self.name, recipe=recipe, image_size=size, width=width)
         protocol = PROTOCOL if kind == "miniature" else Crops(layout="center")
         epochs = self.epochs or max(1, round(recipe.epochs))
-        return Training(member=member, protocol=protocol, epochs=epochs, seed=self.seed)
+        return Training(member=member, protocol=protocol, epochs=epochs, seed=self.seed, start=self.start)
 
 
 def train_one(
@@ -54,6 +58,9 @@ def train_one(
     directory = out or Path("runs") / f"{order.name}.{order.seed}"
     if resume == "never" and (directory / "spec.json").exists():
         raise SpecError(f"{directory} holds a training and --resume never is asked for; choose another --out")
+    watch.say(f"{order.name} as in {training.member.recipe.source}")
+    for change in training.recipe.gaps[len(training.member.recipe.gaps) :]:
+        watch.say(f"  {change}")
     with watch.live():
         run = run_training(training, open_splits(path), directory, bench, watch)
     scores = run.read_scores() or {}

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
-from ilsvrc.spec import Crops, Entry, Member, Recipe
+from ilsvrc.spec import BatchNorm, Crops, Entry, Member, Recipe
 
 
 def rows(entries: dict[str, Entry]) -> list[dict[str, Any]]:
@@ -79,13 +79,13 @@ def protocol(tested: Crops) -> str:
 
 
 def told(recipe: Recipe) -> list[tuple[str, str]]:
-    """Names and values of what a recipe sets; what it leaves at zero is left out."""
+    """Names and values of what a recipe sets; what it does without is left out."""
     values = {field.name: getattr(recipe, field.name) for field in fields(recipe)}
     values["side_weight"] = f"{recipe.side_weight:g}, where there are side heads"
     return [
         (name.replace("_", " "), _plain(value))
         for name, value in values.items()
-        if name not in ("source", "gaps") and value != 0
+        if name not in ("source", "gaps") and value not in (0, None, BatchNorm())
     ]
 
 

@@ -62,12 +62,15 @@ def train(
         total = torch.tensor(place.loss, dtype=torch.float64, device=device_of(model))
         for batch in data:
             torch.manual_seed(run.draw(place.epoch, place.step))  # dropout depends on the step, not on the past
-            set_rate(optimizer, rate(place.epoch + place.step / len(data)))
+            t = place.epoch + place.step / len(data)
+            set_rate(optimizer, rate(t))
+            run.before_step(model, t)
             value = loss(model, batch)
             optimizer.zero_grad()
             value.backward()  # type: ignore[no-untyped-call]
             run.before_update(model)
             optimizer.step()
+            run.after_update(model)
             total += value.detach() * len(batch[1])  # stays on the device: no wait per step
             place = replace(place, step=place.step + 1, images=place.images + len(batch[1]))
             if run.pause(place) and place.step < len(data):
@@ -92,7 +95,9 @@ class Course:
     seed: int
     after_epoch: Callable[[Place, dict[str, float]], None]  # log, evaluate and save; given the place to go on from
     pause: Callable[[Place], bool] = lambda place: False  # asked after each step
+    before_step: Callable[[nn.Module, float], None] = lambda model, t: None  # given the epoch, a fraction within one
     before_update: Callable[[nn.Module], None] = lambda model: None  # clip gradients here
+    after_update: Callable[[nn.Module], None] = lambda model: None  # project or average weights here
 
     def draw(self, epoch: int, step: int) -> int:
         """The seed of one step's random draws, a function of (seed, epoch, step) alone, in [0, 2**32)."""

@@ -1,4 +1,4 @@
-"""SGD as Caffe and the papers mean it, and the groups a recipe asks for."""
+"""The optimizer of a recipe: SGD as Caffe and the papers mean it, and the groups a recipe asks for."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -6,10 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ilsvrc.spec import SGD
+from ilsvrc.spec import Optimizer, RMSProp
+from ilsvrc.train.rmsprop import TensorFlowRMSProp
 
 
-def optimizer(model: nn.Module, spec: SGD) -> torch.optim.Optimizer:
+def optimizer(model: nn.Module, spec: Optimizer) -> torch.optim.Optimizer:
     """The optimizer of a recipe on the parameters of a network.
 
     Two groups: weights, and vectors (biases, normalisation). Vectors have `spec.bias_rate` times the
@@ -26,6 +27,8 @@ def optimizer(model: nn.Module, spec: SGD) -> torch.optim.Optimizer:
         },
     ]
     groups = [group for group in groups if group["params"]]
+    if isinstance(spec, RMSProp):
+        return TensorFlowRMSProp(groups, spec.lr, decay=spec.decay, momentum=spec.momentum, epsilon=spec.epsilon)
     if spec.rate_inside:
         return VelocitySGD(groups, lr=spec.lr, momentum=spec.momentum)
     return torch.optim.SGD(groups, lr=spec.lr, momentum=spec.momentum, nesterov=spec.nesterov)

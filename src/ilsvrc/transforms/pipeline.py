@@ -1,6 +1,6 @@
 """A recipe's `augment` tuple as one function from a picture to a picture.
 
-The leading steps that draw nothing (a fixed short side, a central square) are the same in every
+The leading steps that draw nothing (a fixed short side, a warp, a central square) are the same in every
 epoch; `split` separates them, so that a loader may keep their result.
 """
 
@@ -18,6 +18,7 @@ from ilsvrc.spec import (
     RandomCrop,
     ShortSide,
     TenCrop,
+    Warp,
 )
 from ilsvrc.transforms import color, geometry
 from ilsvrc.transforms.picture import Picture
@@ -46,7 +47,7 @@ def split(augment: tuple[Augmentation, ...]) -> tuple[tuple[Augmentation, ...], 
 
 def check(augment: tuple[Augmentation, ...], size: int) -> None:
     """Raise SpecError unless the last cut leaves squares of `size` pixels."""
-    sizes = [step.size for step in augment if isinstance(step, CenterSquare | RandomCrop | TenCrop | AreaCrop)]
+    sizes = [step.size for step in augment if isinstance(step, Warp | CenterSquare | RandomCrop | TenCrop | AreaCrop)]
     if not sizes or sizes[-1] != size:
         found = f"{sizes[-1]} pixels" if sizes else "whole images"
         raise SpecError(f"the recipe's augmentation ends in {found} and the network takes {size}; add a crop of {size}")
@@ -55,7 +56,7 @@ def check(augment: tuple[Augmentation, ...], size: int) -> None:
 def _draws(step: Augmentation) -> bool:
     if isinstance(step, ShortSide):
         return step.low != step.high
-    return not isinstance(step, CenterSquare)
+    return not isinstance(step, CenterSquare | Warp)
 
 
 def apply(step: Augmentation, picture: Picture, rng: random.Random) -> Picture:
@@ -63,6 +64,8 @@ def apply(step: Augmentation, picture: Picture, rng: random.Random) -> Picture:
     match step:
         case ShortSide(low, high):
             return geometry.short_side(picture, low if low == high else rng.randint(low, high))
+        case Warp(size):
+            return geometry.resized(picture, size, size)
         case CenterSquare(size):
             return geometry.center_square(picture, size)
         case RandomCrop(size):

@@ -100,6 +100,13 @@ class Mirror:
 
 
 @dataclass(frozen=True)
+class Rotation:
+    """Turn about the centre by an angle uniform within ± `degrees` (the authors' release of Hu et al. 2017: 10)."""
+
+    degrees: float = 10.0
+
+
+@dataclass(frozen=True)
 class PcaLighting:
     """Add colour noise along the principal components of RGB (Krizhevsky et al. 2012, section 4.1)."""
 
@@ -113,7 +120,9 @@ class ColorJitter:
     strength: float = 0.4
 
 
-Augmentation = ShortSide | CenterSquare | RandomCrop | TenCrop | AreaCrop | Mirror | PcaLighting | ColorJitter
+Augmentation = (
+    ShortSide | CenterSquare | RandomCrop | TenCrop | AreaCrop | Mirror | Rotation | PcaLighting | ColorJitter
+)
 
 
 @dataclass(frozen=True, kw_only=True)

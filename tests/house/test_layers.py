@@ -78,7 +78,7 @@ ONE_FILE = {
 # And one package less, in all files but these.
 ONLY_IN = {
     ("train", "safetensors"): {"train/checkpoint.py"},
-    ("data", "simplejpeg"): {"data/loader.py"},
+    ("data", "simplejpeg"): {"data/decode.py"},
     ("jobs", "PIL"): {"jobs/pictures.py", "jobs/pack.py"},
 }
 # Peers of the benchmarks: not dependencies, so imported where they are measured and nowhere else.

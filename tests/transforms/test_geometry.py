@@ -164,13 +164,13 @@ def test_ten_crops_are_the_corners_and_the_centre_and_their_mirrors():
 def _rectangles(monkeypatch: pytest.MonkeyPatch, picture: Picture, count: int, low: float) -> np.ndarray:
     """left, top, right, bottom of the rectangles that area_crop chooses."""
     chosen: list[tuple[int, int, int, int]] = []
-    stretched = geometry._stretched
+    stretched = geometry.stretched
 
     def noted(picture: Picture, box: tuple[int, int, int, int], width: int, height: int) -> Picture:
         chosen.append(box)
         return stretched(picture, box, 1, 1)
 
-    monkeypatch.setattr(geometry, "_stretched", noted)
+    monkeypatch.setattr(geometry, "stretched", noted)
     rng = random.Random(4)
     for _ in range(count):
         geometry.area_crop(picture, rng, 8, low)

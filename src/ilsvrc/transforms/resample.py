@@ -26,16 +26,17 @@ def resampled(pixels: np.ndarray, part: Part, width: int, height: int, how: Resa
         return cut
     if how == "reference":
         return np.asarray(Image.fromarray(cut).resize((width, height), Image.Resampling.BILINEAR))
-    images = torch.from_numpy(cut).permute(2, 0, 1)[None]  # channels last in memory, which is the fast form
-    found = F.interpolate(images, (height, width), mode="bilinear", antialias=True)
-    return found[0].permute(1, 2, 0).contiguous().numpy()
+    # Channels last in memory is the fast form. PyTorch knows it by its strides, that of the single image included.
+    high, wide = bottom - top, right - left
+    images = torch.from_numpy(cut).as_strided((1, 3, high, wide), (high * wide * 3, 1, wide * 3, 3))
+    found: np.ndarray = F.interpolate(images, (height, width), mode="bilinear", antialias=True).numpy()
+    return np.ascontiguousarray(np.moveaxis(found[0], 0, -1))
 
 
 def mirrored(pixels: np.ndarray) -> np.ndarray:
     """(H, W, 3) uint8, reflected left to right, in memory of its own."""
-    pixels = np.ascontiguousarray(pixels)
-    if not pixels.flags.writeable:  # PyTorch warns of memory it may not write to
-        pixels = pixels.copy()
+    if not (pixels.flags.c_contiguous and pixels.flags.writeable and min(pixels.strides) > 0):
+        pixels = pixels.copy()  # PyTorch knows no negative strides, and warns of memory it may not write to
     images, found = torch.from_numpy(pixels), np.empty_like(pixels)
     out = torch.from_numpy(found)
     rows = max(1, AT_ONCE // max(1, pixels.shape[1] * 3))

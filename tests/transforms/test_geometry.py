@@ -252,7 +252,7 @@ def test_a_turned_box_is_the_smallest_upright_one_about_the_turned_pixels(pictur
     assert box is not None
     apart = np.array([found[0] - box[0], found[1] - box[1], box[2] - found[2], box[3] - found[3]])
     assert apart.min() >= -1, "no pixel of it is outside"
-    whole = 0 < box[0] and 0 < box[1] and box[2] < picture.width - 1 and box[3] < picture.height - 1
+    whole = box[0] > 0 and box[1] > 0 and box[2] < picture.width - 1 and box[3] < picture.height - 1
     if whole:
         assert apart.max() <= 3, "corners are points, so that the last of them fades"
 

@@ -58,21 +58,23 @@ def forms(images: Path | None, place: Path) -> Forms:
 
 def _found(images: Path) -> list[tuple[str, bytes]]:
     """Name and content of each image in a directory or a tar, by name; names are made unique."""
-    found: list[tuple[str, bytes]] = []
     if images.is_dir():
-        found = [(path.name, path.read_bytes()) for path in sorted(images.rglob("*")) if _is_image(path.name)]
+        found = [(path.name, path.read_bytes()) for path in images.rglob("*") if _is_image(path.name)]
     else:
-        try:
-            with tarfile.open(images) as tar:
-                for member in tar:
-                    content = tar.extractfile(member) if member.isreg() and _is_image(member.name) else None
-                    if content:
-                        found.append((member.name.rpartition("/")[2], content.read()))
-        except (OSError, tarfile.TarError) as error:
-            raise DataError(f"{images} cannot be read ({error}); give a directory or a tar of images") from error
+        found = _members(images)
     if len(found) < 2 * CLASSES:
         raise DataError(f"{images} holds {len(found)} images; {2 * CLASSES} at least are wanted to measure with")
     return [(f"{number:06d}_{name}", content) for number, (name, content) in enumerate(sorted(found))]
+
+
+def _members(archive: Path) -> list[tuple[str, bytes]]:
+    try:
+        with tarfile.open(archive) as tar:
+            members = [member for member in tar if member.isreg() and _is_image(member.name)]
+            files = [(member.name.rpartition("/")[2], tar.extractfile(member)) for member in members]
+            return [(name, file.read()) for name, file in files if file]
+    except (OSError, tarfile.TarError) as error:
+        raise DataError(f"{archive} cannot be read ({error}); give a directory or a tar of images") from error
 
 
 def _is_image(name: str) -> bool:

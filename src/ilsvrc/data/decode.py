@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 import simplejpeg
 from PIL import Image as PillowImage
+from PIL import UnidentifiedImageError
 
 from ilsvrc.data.sample import Sample
 from ilsvrc.errors import BadImage
@@ -148,6 +149,8 @@ def _by_pillow(sample: Sample) -> np.ndarray:
                 grey = (np.asarray(image, np.int32) >> 8).clip(0, 255).astype(np.uint8)
                 return np.repeat(grey[..., None], 3, axis=2)
             return np.asarray(image.convert("RGB"))
+    except UnidentifiedImageError as error:
+        raise _bad(sample, "its format is none that is known") from error  # Pillow names an object in memory
     except (OSError, ValueError, SyntaxError, PillowImage.DecompressionBombError) as error:
         raise _bad(sample, str(error)) from error
 

@@ -75,7 +75,9 @@ def test_the_command_prints_every_rate_and_ratio(archive: Path, monkeypatch, cap
     assert 0 < found["difference"]["normalised"] < 0.005
     assert found["difference"]["decoding_grey_levels"] == 0
     text = "\n".join(bench.lines(found, "ilsvrc bench data"))
-    assert all(word in text for word in (*ours, "machine:", "versions:", "command:", "bottleneck", "two over twice one"))
+    assert all(
+        word in text for word in (*ours, "machine:", "versions:", "command:", "bottleneck", "two over twice one")
+    )
 
 
 NETWORK = ("images", "logit_change_over_deviation", "top1_changes", "top5_changes")

@@ -24,7 +24,7 @@ from ilsvrc import data, models
 from ilsvrc.bench import peers
 from ilsvrc.bench.photographs import Forms, forms
 from ilsvrc.data.batch import Filling, Seen, Views
-from ilsvrc.data.decode import Image, Reading
+from ilsvrc.data.decode import Decoder, Image, Reading
 from ilsvrc.data.kept import Kept
 from ilsvrc.data.loader import Loader
 from ilsvrc.data.sample import Dataset
@@ -47,6 +47,7 @@ REPEATED = 2  # times that the images follow each other in an epoch: starting on
 READS = 2000  # a round
 GOALS = {"original JPEG": 2.0, "shards, short side 256": 3.5, "raw shards": 6.0}
 PEER = "torchvision"
+DECODERS: tuple[Decoder, Decoder] = ("fast", "reference")
 STEPS = ("reading", "decoding", "augmenting", "batching")
 
 
@@ -108,7 +109,7 @@ def torchvision_epoch(folder: Path, workers: int) -> Callable[[int], int]:
             steps.Normalize(MEAN, UNIT),
         ]
     )
-    images = torch.utils.data.ConcatDataset([vision.datasets.ImageFolder(str(folder), recipe)] * REPEATED)
+    images: Any = torch.utils.data.ConcatDataset([vision.datasets.ImageFolder(str(folder), recipe)] * REPEATED)
     loader: Iterable[Any] = torch.utils.data.DataLoader(
         images, batch_size=BATCH, shuffle=True, num_workers=workers, persistent_workers=True
     )
@@ -149,7 +150,7 @@ def difference(made: Forms) -> dict[str, float]:
     whole decoded images, which the two decoders should give alike.
     """
     dataset = _train(made.folders)
-    fast, reference = (_loader(dataset, 2, Reading(decoder)).epoch(0) for decoder in ("fast", "reference"))
+    fast, reference = (_loader(dataset, 2, Reading(decoder)).epoch(0) for decoder in DECODERS)
     total, largest, count = 0.0, 0, 0
     for one, other in zip(fast, reference, strict=True):
         apart = np.abs(one.pixels.astype(np.int16) - other.pixels)
@@ -219,12 +220,12 @@ def network(made: Forms) -> dict[str, float]:
     initialise(net, RECIPE.init, 0)
     net = net.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     protocol = Crops(layout="center")
-    cuts = {decoder: cutter(protocol, decoder) for decoder in ("fast", "reference")}  # type: ignore[arg-type]
-    logits: dict[str, list[np.ndarray]] = {decoder: [] for decoder in cuts}
+    cuts = {decoder: cutter(protocol, decoder) for decoder in DECODERS}
+    logits: dict[Decoder, list[np.ndarray]] = {decoder: [] for decoder in cuts}
     for start in range(0, len(dataset), BATCH):
         samples = [dataset[index] for index in range(start, min(start + BATCH, len(dataset)))]
         for decoder, cut in cuts.items():
-            pixels = np.stack([cut(Image(s, decoder).pixels(), random.Random(0))[0] for s in samples])  # type: ignore[arg-type]
+            pixels = np.stack([cut(Image(s, decoder).pixels(), random.Random(0))[0] for s in samples])
             images = (torch.from_numpy(pixels).movedim(-1, 1).float() - NORMAL.mean) / NORMAL.unit
             with torch.inference_mode():
                 logits[decoder].append(net(images).numpy())

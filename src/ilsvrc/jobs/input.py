@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -76,27 +77,27 @@ class Normal:
         """
         if device.type != "cpu":
             return None
-        mean, unit = (np.ascontiguousarray(np.moveaxis(each.numpy(), 0, -1)) for each in (self.mean, self.unit))
-        divided = bool((unit != 1).any())
+        divided = bool((self.unit != 1).any())
+
+        @cache
+        def rows(size: int) -> tuple[np.ndarray, np.ndarray]:
+            # As rows of size * 3, (size, size * 3) or (size * 3,) for one colour: arithmetic on threes would be slow.
+            mean, unit = (np.moveaxis(each.numpy(), 0, -1) for each in (self.mean, self.unit))
+            row = np.tile(mean.reshape(3), size) if mean.shape[0] == 1 else mean.reshape(size, size * 3)
+            return row, np.tile(unit.reshape(3), size)
 
         def write(views: Views, out: np.ndarray) -> None:
-            rows = (*out.shape[:-2], -1)
+            size = out.shape[-2]
+            mean, unit = rows(size)
+            flat = out.reshape(*out.shape[:-2], size * 3)
             np.copyto(out, views.pixels)
-            flat = out.reshape(rows)  # rows of S * 3: arithmetic on threes would be slow
-            np.subtract(flat, _row(mean, out), out=flat)
+            np.subtract(flat, mean, out=flat)
             if views.shift.any():
-                np.add(flat, _row(views.shift, out), out=flat)
+                np.add(flat, np.tile(views.shift, size), out=flat)
             if divided:
-                np.divide(flat, _row(unit, out), out=flat)
+                np.divide(flat, unit, out=flat)
 
         return write
-
-
-def _row(values: np.ndarray, out: np.ndarray) -> np.ndarray:
-    """Values of (S, S, 3), (1, 1, 3) or (3,) as rows of out, (S, S * 3) or (S * 3,)."""
-    if values.ndim == 3 and values.shape[:2] == out.shape[-3:-1]:
-        return values.reshape(values.shape[0], -1)
-    return np.tile(values.reshape(3), out.shape[-2])
 
 
 def reading(reference: bool, bad: Literal["stop", "skip"]) -> Reading:

@@ -18,7 +18,7 @@ OPERATORS = (
     "roi_align(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, SymInt pooled_width, "
     "int sampling_ratio, bool aligned) -> Tensor",
 )
-_declared: list[torch.library.Library] = []  # a declaration lasts as long as its object
+_declared: list[Any] = []  # a declaration lasts as long as its object
 
 
 @cache
@@ -29,7 +29,7 @@ def torchvision() -> Any:
     except RuntimeError:  # an operator that its compiled part would have declared
         for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
             del sys.modules[name]
-        library = torch.library.Library("torchvision", "DEF")
+        library: Any = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
         for operator in OPERATORS:
             library.define(operator)
         _declared.append(library)

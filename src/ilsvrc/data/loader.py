@@ -199,24 +199,25 @@ class Epoch:
         """Batch `number` of the epoch, loaded here and now."""
         chosen = self._chosen(number)
         filling = Filling(len(chosen), self._loader.shape, self._write)
-        self._fill(filling, chosen, 0)
+        self._fill(filling, chosen, 0, threading.Event())
         return self._whole(filling)
 
     def __iter__(self) -> Iterator[Batch]:
-        threads, batch = self._loader.threads, self._loader.batch
+        threads, batch = self._loader.threads, -(-self._loader.batch // self._loader.part[1])
         chunk = -(-batch // (threads * CHUNKS))
         ahead = max(AHEAD, -(-2 * threads * chunk // batch))
         pending: deque[tuple[Filling, list[Future[None]]]] = deque()
-        pool = ThreadPoolExecutor(threads, thread_name_prefix="loader")
+        pool, left = ThreadPoolExecutor(threads, thread_name_prefix="loader"), threading.Event()
         try:
             for number in range(self.first, len(self)):
-                pending.append(self._begun(pool, number, chunk))
+                pending.append(self._begun(pool, number, chunk, left))
                 if len(pending) > ahead:
                     yield self._done(*pending.popleft())
             while pending:
                 yield self._done(*pending.popleft())
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            left.set()
+            pool.shutdown(cancel_futures=True)  # waits for the images that are in hand, no more
 
     def _chosen(self, number: int) -> list[int]:
         """The indices of this process's share of a batch."""
@@ -226,14 +227,18 @@ class Epoch:
         share: list[int] = whole[len(whole) * rank // of : len(whole) * (rank + 1) // of].tolist()
         return share
 
-    def _begun(self, pool: ThreadPoolExecutor, number: int, chunk: int) -> tuple[Filling, list[Future[None]]]:
+    def _begun(
+        self, pool: ThreadPoolExecutor, number: int, chunk: int, left: threading.Event
+    ) -> tuple[Filling, list[Future[None]]]:
         chosen = self._chosen(number)
         filling = Filling(len(chosen), self._loader.shape, self._write)
         starts = range(0, len(chosen), chunk)
-        return filling, [pool.submit(self._fill, filling, chosen[at : at + chunk], at) for at in starts]
+        return filling, [pool.submit(self._fill, filling, chosen[at : at + chunk], at, left) for at in starts]
 
-    def _fill(self, filling: Filling, indices: list[int], place: int) -> None:
+    def _fill(self, filling: Filling, indices: list[int], place: int, left: threading.Event) -> None:
         for offset, index in enumerate(indices):
+            if left.is_set():
+                return
             filling.put(place + offset, self._loader.one(self._epoch, index))
 
     def _done(self, filling: Filling, parts: list[Future[None]]) -> Batch:

@@ -2,6 +2,7 @@
 
 IlsvrcError
 ├── DataError         a file of the data set is missing, truncated or not what its name says
+│   └── BadImage      one image cannot be decoded; --bad-images says what becomes of it
 ├── SubmissionError   a prediction file breaks a rule of the challenge
 ├── WeightsError      names or shapes of weights do not fit the model
 ├── SpecError         an entry, a recipe or an argument contradicts itself or the machine
@@ -18,6 +19,10 @@ class IlsvrcError(Exception):
 
 class DataError(IlsvrcError):
     """A file of the data set is missing, truncated or not what its name says."""
+
+
+class BadImage(DataError):
+    """One image cannot be decoded: what `--bad-images skip` passes over."""
 
 
 class SubmissionError(IlsvrcError):

@@ -166,6 +166,13 @@ class Mirror:
 
 
 @dataclass(frozen=True)
+class Rotation:
+    """Turn about the centre by an angle uniform within ± `degrees` (the authors' release of Hu et al. 2017: 10)."""
+
+    degrees: float = 10.0
+
+
+@dataclass(frozen=True)
 class PcaLighting:
     """Add colour noise along the principal components of RGB (Krizhevsky et al. 2012, section 4.1)."""
 
@@ -179,7 +186,9 @@ class ColorJitter:
     strength: float = 0.4
 
 
-Augmentation = ShortSide | Warp | CenterSquare | RandomCrop | TenCrop | AreaCrop | Mirror | PcaLighting | ColorJitter
+Augmentation = (
+    ShortSide | Warp | CenterSquare | RandomCrop | TenCrop | AreaCrop | Mirror | Rotation | PcaLighting | ColorJitter
+)
 
 
 @dataclass(frozen=True, kw_only=True)

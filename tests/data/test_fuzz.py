@@ -27,9 +27,9 @@ from PIL import Image
 from ilsvrc import data
 from ilsvrc.data import shards, tar_index, tars, zips
 from ilsvrc.data.annotations import parse_annotation, read_boxes
+from ilsvrc.data.decode import LARGEST
 from ilsvrc.data.devkit import read_ground_truth, read_image_list, read_synsets
 from ilsvrc.data.health import health
-from ilsvrc.data.loader import LARGEST
 from ilsvrc.data.part import read_fix_list
 from ilsvrc.data.sample import Sample
 from ilsvrc.errors import DataError

@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image as PillowImage
 
-from ilsvrc.data.loader import Batch, Kept, Loader, Views, decode
+from ilsvrc.data.batch import Batch, Views
+from ilsvrc.data.decode import Image, decode
+from ilsvrc.data.kept import Kept, Prepared
+from ilsvrc.data.loader import Loader, Treatment
 from ilsvrc.data.sample import Classes, Sample
 from ilsvrc.errors import DataError
 
@@ -24,7 +27,7 @@ def encoded(form: str, mode: str = "RGB", size: tuple[int, int] = (9, 7), **opti
     colours = np.zeros((size[1], size[0], 3), np.uint8)
     colours[:] = (200, 90, 30)
     buffer = io.BytesIO()
-    Image.fromarray(colours).convert(mode).save(buffer, form, **options)
+    PillowImage.fromarray(colours).convert(mode).save(buffer, form, **options)
     return buffer.getvalue()
 
 
@@ -43,24 +46,25 @@ class Numbered:
     def __getitem__(self, index: int) -> Sample:
         self.read.append(index)
         buffer = io.BytesIO()
-        Image.new("RGB", (4, 4), (index, index, index)).save(buffer, "PNG")
+        PillowImage.new("RGB", (4, 4), (index, index, index)).save(buffer, "PNG")
         content = b"not an image" if index in self.bad else buffer.getvalue()
         return Sample(f"image {index}", content, None if index % 5 == 4 else index % 2)
 
 
-def as_it_is(pixels: np.ndarray) -> np.ndarray:
-    return pixels
-
-
-def noisy(pixels: np.ndarray, rng: random.Random) -> Views:
+def noisy(image: Image | Prepared, rng: random.Random) -> Views:
     """Pixels and a shift that show every draw."""
-    return Views(pixels + np.uint8(rng.randrange(100)), np.array([rng.random()] * 3, np.float32))
+    return Views(image.pixels() + np.uint8(rng.randrange(100)), np.array([rng.random()] * 3, np.float32))
 
 
 def loader(
-    dataset: Numbered, batch: int = 4, seed: int | None = 0, threads: int = 2, kept: Kept | None = None
+    dataset: Numbered,
+    batch: int = 4,
+    seed: int | None = 0,
+    threads: int = 2,
+    kept: Kept | None = None,
+    part: tuple[int, int] = (0, 1),
 ) -> Loader:
-    return Loader(dataset, batch=batch, fixed=as_it_is, drawn=noisy, seed=seed, threads=threads, kept=kept)
+    return Loader(dataset, Treatment(drawn=noisy), batch=batch, seed=seed, threads=threads, kept=kept, part=part)
 
 
 def equal(one: list[Batch], other: list[Batch]) -> bool:
@@ -111,13 +115,13 @@ def test_each_epoch_has_an_order_and_draws_of_its_own():
     given_out = loader(Numbered(50), batch=50)
     orders = {next(iter(given_out.epoch(epoch))).names for epoch in range(6)}
     assert len(orders) == 6
-    shifts = {given_out.one(epoch, 7)[1].shift.tobytes() for epoch in range(6)}
+    shifts = {given_out.one(epoch, 7).views.shift.tobytes() for epoch in range(6)}
     assert len(shifts) == 6
 
 
 def test_each_image_has_draws_of_its_own_and_each_seed_too():
     draws = {
-        loader(Numbered(20), seed=seed).one(epoch, index)[1].shift.tobytes()
+        loader(Numbered(20), seed=seed).one(epoch, index).views.shift.tobytes()
         for seed in (0, 1, 2**32 - 1)
         for epoch in range(4)
         for index in range(20)
@@ -154,11 +158,11 @@ def test_labels_are_the_samples_and_less_than_zero_where_there_is_none():
 def test_what_is_kept_is_read_and_prepared_once():
     dataset, prepared = Numbered(12), []
 
-    def prepare(pixels: np.ndarray) -> np.ndarray:
+    def prepare(image: Image) -> tuple[np.ndarray, None]:
         prepared.append(1)
-        return pixels
+        return image.pixels(), None
 
-    given_out = Loader(dataset, batch=4, fixed=prepare, drawn=noisy, seed=0)
+    given_out = Loader(dataset, Treatment(fixed=prepare, drawn=noisy), batch=4, seed=0)
     for epoch in range(3):
         list(given_out.epoch(epoch))
     assert len(dataset.read) == len(prepared) == 12
@@ -170,13 +174,39 @@ def test_keeping_changes_nothing_but_the_reading():
         assert equal(list(roomy.epoch(epoch)), list(none.epoch(epoch)))
 
 
-def test_no_more_is_kept_than_there_is_room_for():
+@pytest.mark.parametrize(("short", "read"), [(0, 0), (1, 12)])
+def test_all_images_are_kept_or_none(short: int, read: int):
+    # Half of a large set in memory would grow through the first epoch, and spare half of the reading.
     dataset = Numbered(12)
-    given_out = loader(dataset, kept=Kept(room=5 * 4 * 4 * 3 + 1))  # five images and a byte
+    given_out = loader(dataset, kept=Kept(room=12 * 4 * 4 * 3 - short))
     list(given_out.epoch(0))
     dataset.read.clear()
     list(given_out.epoch(1))
-    assert len(dataset.read) == 12 - 5
+    assert len(dataset.read) == read
+
+
+def test_whether_a_large_set_fits_is_decided_by_a_few_of_its_images():
+    dataset = Numbered(2000)
+    loader(dataset, kept=Kept(room=1999 * 4 * 4 * 3)).one(0, 5)
+    assert len(dataset.read) == 16 + 1
+
+
+def test_a_set_that_is_larger_than_its_sample_foretold_is_let_go_whole():
+    kept = Kept(room=100)
+    kept.decide({0: Prepared("a", 0, np.zeros((1, 3, 3), np.uint8))}, 10)
+    assert kept.all
+    kept.put(1, Prepared("b", 0, np.zeros((9, 4, 3), np.uint8)))
+    assert (kept.all, kept.get(0), kept.get(1)) == (False, None, None)
+    kept.put(2, Prepared("c", 0, np.zeros((1, 1, 3), np.uint8)))
+    assert kept.get(2) is None
+
+
+def test_processes_share_the_room():
+    probes = {index: Prepared("a", 0, np.zeros((1, 3, 3), np.uint8)) for index in range(4)}
+    for processes, all_of_them in ((1, True), (2, True), (3, False)):
+        kept = Kept(room=2 * 4 * 9)
+        kept.decide(probes, 4, processes)
+        assert kept.all is all_of_them
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -249,7 +279,7 @@ def test_grey_images_become_three_equal_channels(form: str):
 
 def test_sixteen_bits_of_grey_keep_their_brightness():
     buffer = io.BytesIO()
-    Image.fromarray(np.full((7, 9), 0x8000, np.uint16)).save(buffer, "PNG")
+    PillowImage.fromarray(np.full((7, 9), 0x8000, np.uint16)).save(buffer, "PNG")
     assert abs(int(decode(Sample("deep", buffer.getvalue(), 0))[0, 0, 0]) - 128) <= 1
 
 
@@ -257,8 +287,8 @@ def test_the_fast_decoder_and_pillow_agree_on_odd_sizes_and_smooth_colours():
     y, x = np.mgrid[:172, :257]
     waves = [127 + 120 * np.sin(x / a + y / b) for a, b in ((17, 11), (5, 29), (31, 7))]
     buffer = io.BytesIO()
-    Image.fromarray(np.stack(waves, axis=2).astype(np.uint8)).save(buffer, "JPEG", quality=90)
-    with Image.open(io.BytesIO(buffer.getvalue())) as image:
+    PillowImage.fromarray(np.stack(waves, axis=2).astype(np.uint8)).save(buffer, "JPEG", quality=90)
+    with PillowImage.open(io.BytesIO(buffer.getvalue())) as image:
         wanted = np.asarray(image).astype(int)
     found = decode(Sample("photo", buffer.getvalue(), 0)).astype(int)
     assert found.shape == (172, 257, 3)
@@ -266,7 +296,7 @@ def test_the_fast_decoder_and_pillow_agree_on_odd_sizes_and_smooth_colours():
 
 
 def test_a_rotation_in_exif_is_not_applied():
-    exif = Image.Exif()
+    exif = PillowImage.Exif()
     exif[0x0112] = 6  # turn by a quarter
     assert decode(Sample("turned", encoded("JPEG", exif=exif), 0)).shape == (7, 9, 3)
 
@@ -275,7 +305,7 @@ def test_a_rotation_in_exif_is_not_applied():
 def test_a_truncated_image_is_refused_not_half_read(form: str):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     buffer = io.BytesIO()
-    Image.fromarray(noise).save(buffer, form)
+    PillowImage.fromarray(noise).save(buffer, form)
     content = buffer.getvalue()
     for kept in (len(content) // 2, len(content) // 4, 30, 3, 0):
         with pytest.raises(DataError, match=rf"cut\.JPEG \({kept:,} bytes\) is not an image that can be decoded"):
@@ -304,10 +334,10 @@ def test_a_stranger_s_bytes_never_raise_anything_else():
 
 
 def test_batches_of_several_views_keep_them_apart():
-    def two(pixels: np.ndarray, rng: random.Random) -> Views:
-        return Views(np.stack([pixels, 255 - pixels]), np.zeros(3, np.float32))
+    def two(image: Image | Prepared, rng: random.Random) -> Views:
+        return Views(np.stack([image.pixels(), 255 - image.pixels()]), np.zeros(3, np.float32))
 
-    (batch,) = Loader(Numbered(3), batch=3, fixed=as_it_is, drawn=two).epoch(0)
+    (batch,) = Loader(Numbered(3), Treatment(drawn=two), batch=3).epoch(0)
     assert batch.pixels.shape == (3, 2, 4, 4, 3)
     assert [(int(a), int(b)) for a, b in batch.pixels[:, :, 0, 0, 0]] == [(0, 255), (1, 254), (2, 253)]
 

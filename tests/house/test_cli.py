@@ -13,7 +13,7 @@ OPTIONS: dict[str, set[str]] = {
     "demo": {"--out", "--seed"},
     "race": {
         *{"--data", "--out", "--models", "--full", "--epochs", "--image-size", "--width", "--seed"},
-        *{"--device", "--precision", "--loaders"},
+        *{"--device", "--precision", "--loaders", "--reference-decode", "--bad-images"},
     },
     "mini": {"DIRECTORY", "--train", "--val", "--test", "--seed", "--detection", "--no-detection"},
     "index": {"ARCHIVE", "--json"},
@@ -25,7 +25,7 @@ OPTIONS: dict[str, set[str]] = {
     "show": {"ENTRY", "--json"},
     "train": {
         *{"NAME", "--data", "--recipe", "--epochs", "--width", "--image-size", "--seed", "--out", "--resume"},
-        *{"--device", "--precision", "--loaders", "--start"},
+        *{"--device", "--precision", "--loaders", "--start", "--reference-decode", "--bad-images"},
     },
     "convert": {"SOURCE", "--model", "--out"},
     "weights": {"FILE", "--json"},
@@ -33,7 +33,10 @@ OPTIONS: dict[str, set[str]] = {
         *{"IMAGES", "--weights", "--model", "--data", "--top", "--batch", "--device", "--engine"},
         *{"--json", "--csv"},
     },
-    "evaluate": {"RUN", "--data", "--split", "--protocol", "--device", "--precision", "--json"},
+    "evaluate": {
+        *{"RUN", "--data", "--split", "--protocol", "--device", "--precision", "--reference-decode", "--bad-images"},
+        "--json",
+    },
     "report": {"RUNS", "--out"},
     "score classification": {
         *{"PREDICTIONS", "--truth", "--meta", "--kit", "--top"},
@@ -48,6 +51,7 @@ OPTIONS: dict[str, set[str]] = {
         *{"--as-the-kit", "--strict", "--json", "--html"},
     },
     "bench scoring": {"--lines", "--repeat"},
+    "bench data": {"--images", "--rounds", "--json"},
     "score convert": {"SOURCE", "TARGET", "--from", "--to", "--task", "--meta", "--to-meta", "--split"},
 }
 

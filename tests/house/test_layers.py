@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "weights": {"errors", "models"},
     "reports": {"errors", "spec", "entries", "scoring", "ilsvrc"},
     "jobs": BELOW_JOBS,
-    "bench": BELOW_JOBS,
+    "bench": BELOW_JOBS | {"jobs"},
     "commands": {"errors", "spec", "entries", "jobs", "reports", "bench"},
     "cli": {"errors", "spec", "entries", "jobs", "commands", "ilsvrc"},
     "__main__": {"cli"},
@@ -63,7 +63,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "weights": {"numpy", "torch", "safetensors"},
     "reports": {"numpy", "rich"},
     "jobs": {"numpy", "torch", "PIL"},
-    "bench": {"numpy", "scipy", "torch", "pycocotools"},
+    "bench": {"numpy", "scipy", "torch", "PIL", "pycocotools"},
     "commands": {"cyclopts", "rich"},
     "cli": {"cyclopts", "rich"},
 }
@@ -78,7 +78,7 @@ ONE_FILE = {
 # And one package less, in all files but these.
 ONLY_IN = {
     ("train", "safetensors"): {"train/checkpoint.py"},
-    ("data", "simplejpeg"): {"data/loader.py"},
+    ("data", "simplejpeg"): {"data/decode.py"},
     ("jobs", "PIL"): {"jobs/pictures.py", "jobs/pack.py"},
 }
 # Peers of the benchmarks: not dependencies, so imported where they are measured and nowhere else.

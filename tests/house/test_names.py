@@ -37,6 +37,7 @@ NEVER = {
 ERRORS = {
     "IlsvrcError": "Exception",
     "DataError": "IlsvrcError",
+    "BadImage": "DataError",
     "SubmissionError": "IlsvrcError",
     "WeightsError": "IlsvrcError",
     "SpecError": "IlsvrcError",

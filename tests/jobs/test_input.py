@@ -8,9 +8,20 @@ import pytest
 import torch
 from small import training
 
-from ilsvrc.data.loader import Batch, decode
+from ilsvrc.data.batch import Batch
+from ilsvrc.data.decode import decode
 from ilsvrc.errors import DataError
-from ilsvrc.jobs.input import Chosen, Normal, Splits, epochs_on, judging_loader, normal_of, open_splits, training_loader
+from ilsvrc.jobs.input import (
+    Chosen,
+    Feed,
+    Normal,
+    Splits,
+    epochs_on,
+    judging_loader,
+    normal_of,
+    open_splits,
+    training_loader,
+)
 from ilsvrc.spec import Crops
 from ilsvrc.train.loop import Place
 from ilsvrc.transforms import geometry
@@ -30,7 +41,7 @@ def crops(splits: Splits) -> np.ndarray:
 @pytest.mark.parametrize("unit", ["grey level", "deviation"])
 def test_mean_and_unit_are_those_of_the_central_crops(mean: str, unit: str, splits: Splits):
     recipe = replace(training().recipe, mean=mean, unit=unit)
-    normal = normal_of(splits.train, recipe, CENTER, threads=2)
+    normal = normal_of(splits.train, recipe, CENTER, Feed(threads=2))
     pixels = crops(splits)
     wanted = pixels.mean(axis=0) if mean == "pixel" else pixels.mean(axis=(0, 1, 2))[None, None]
     deviation = pixels.std(axis=(0, 1, 2)) if unit == "deviation" else np.ones(3)
@@ -40,14 +51,14 @@ def test_mean_and_unit_are_those_of_the_central_crops(mean: str, unit: str, spli
 
 
 def test_the_mean_is_the_same_for_any_number_of_threads(splits: Splits):
-    one, four = (normal_of(splits.train, training().recipe, CENTER, threads) for threads in (1, 4))
+    one, four = (normal_of(splits.train, training().recipe, CENTER, Feed(threads=threads)) for threads in (1, 4))
     assert torch.equal(one.mean, four.mean)
     assert torch.equal(one.unit, four.unit)
 
 
 def test_the_mean_of_a_large_set_is_taken_from_images_evenly_spaced(splits: Splits, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("ilsvrc.jobs.input.SAMPLED", 7)
-    normal = normal_of(splits.train, training().recipe, CENTER, threads=1)
+    normal = normal_of(splits.train, training().recipe, CENTER, Feed(threads=1))
     chosen = crops(splits)[[0, 10, 20, 30, 39, 49, 59]]
     assert normal.mean.flatten().numpy() == pytest.approx(chosen.mean(axis=(0, 1, 2)), abs=1e-3)
 
@@ -82,7 +93,7 @@ def test_a_mean_image_is_subtracted_pixel_by_pixel():
 
 
 def test_an_epoch_goes_on_at_its_place(splits: Splits):
-    loader = training_loader(splits.train, training().recipe, 16, seed=3, threads=1)
+    loader = training_loader(splits.train, training().recipe, 16, 3, Feed(threads=1))
     normal = Normal(torch.zeros(3, 1, 1), torch.ones(3, 1, 1))
     whole = list(epochs_on(loader, normal, CPU, Place(epoch=2)))
     rest = epochs_on(loader, normal, CPU, Place(epoch=2, step=3))
@@ -94,7 +105,7 @@ def test_an_epoch_goes_on_at_its_place(splits: Splits):
 
 
 def test_judging_sees_every_image_once_in_order(splits: Splits):
-    loader = judging_loader(splits.val, Crops(layout="ten", short_sides=(40,), size=32), 7, threads=2)
+    loader = judging_loader(splits.val, Crops(layout="ten", short_sides=(40,), size=32), 7, Feed())
     batches = list(loader.epoch(0))
     assert [name for batch in batches for name in batch.names] == [splits.val[i].name for i in range(len(splits.val))]
     assert batches[0].pixels.shape == (7, 10, 32, 32, 3)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from ilsvrc import data
 from ilsvrc.data import shards
-from ilsvrc.data.loader import decode
+from ilsvrc.data.decode import decode
 from ilsvrc.errors import DataError, SpecError
 from ilsvrc.jobs import pack as job
 from ilsvrc.jobs.index import index

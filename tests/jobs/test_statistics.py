@@ -8,7 +8,7 @@ from PIL import Image
 
 from ilsvrc import data
 from ilsvrc.cli import run
-from ilsvrc.data.loader import decode
+from ilsvrc.data.decode import decode
 from ilsvrc.errors import DataError
 from ilsvrc.jobs.statistics import read_statistics, statistics, write_statistics
 

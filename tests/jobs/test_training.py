@@ -10,6 +10,7 @@ import torch
 from safetensors import safe_open
 from small import BENCH, QUIET, SIZE, Told, stopped_after, training
 
+from ilsvrc.data.decode import Image
 from ilsvrc.data.loader import Loader
 from ilsvrc.errors import DataError, Diverged, SpecError, WeightsError
 from ilsvrc.jobs import train as job
@@ -207,18 +208,23 @@ def test_an_image_that_cannot_be_read_is_a_sentence_with_its_name(tiny: Path, tm
 
 
 def test_images_are_prepared_once_for_all_epochs(splits: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    read: list[int] = []
-    one = Loader.one
+    prepared, seen = [], []
+    prepare, one = Loader._prepared, Loader.one
 
-    def noted(self: Loader, epoch: int, index: int) -> object:
-        read.append(self._kept.get(index) is None)
+    def noted(self: Loader, image: Image) -> object:
+        prepared.append(image.name)
+        return prepare(self, image)
+
+    def looked(self: Loader, epoch: int, index: int) -> object:
+        seen.append(index)
         return one(self, epoch, index)
 
-    monkeypatch.setattr(Loader, "one", noted)
+    monkeypatch.setattr(Loader, "_prepared", noted)
+    monkeypatch.setattr(Loader, "one", looked)
     run_training(training(epochs=3), splits, tmp_path / "run", BENCH, QUIET)
     # 60 for the mean, 60 to learn from and 40 to be judged on; three epochs, and a judgement more at the end.
-    assert sum(read) == 60 + 60 + 40
-    assert len(read) == 60 + 3 * 60 + 4 * 40
+    assert len(prepared) == 60 + 60 + 40
+    assert len(seen) == 60 + 3 * 60 + 4 * 40
 
 
 def test_the_size_is_the_one_asked_for():

@@ -164,13 +164,13 @@ def test_ten_crops_are_the_corners_and_the_centre_and_their_mirrors():
 def _rectangles(monkeypatch: pytest.MonkeyPatch, picture: Picture, count: int, low: float) -> np.ndarray:
     """left, top, right, bottom of the rectangles that area_crop chooses."""
     chosen: list[tuple[int, int, int, int]] = []
-    stretched = geometry._stretched
+    stretched = geometry.stretched
 
     def noted(picture: Picture, box: tuple[int, int, int, int], width: int, height: int) -> Picture:
         chosen.append(box)
         return stretched(picture, box, 1, 1)
 
-    monkeypatch.setattr(geometry, "_stretched", noted)
+    monkeypatch.setattr(geometry, "stretched", noted)
     rng = random.Random(4)
     for _ in range(count):
         geometry.area_crop(picture, rng, 8, low)
@@ -208,6 +208,83 @@ def test_an_area_crop_s_box_follows_its_pixels(picture: Picture, seed: int):
         assert found is None or min(found[2] - found[0], found[3] - found[1]) <= 1
 
 
+@given(pictures(), st.integers(4, 90), st.integers(0, 99))
+def test_a_box_that_was_cut_away_stays_away_through_everything(picture: Picture, size: int, seed: int):
+    away = geometry.cut(painted(9, 9, (7, 7, 8, 8)), 0, 0, 5, 5)
+    assert away.boxes.tolist() == [[0, 0, -1, -1]]
+    rng = random.Random(seed)
+    for step in (
+        lambda p: geometry.mirror(p, rng, 1.0),
+        lambda p: geometry.rotate(p, rng, 20),
+        lambda p: geometry.resized(p, size, size),
+        lambda p: geometry.area_crop(p, rng, size, 0.08),
+        lambda p: geometry.random_crop(p, rng, 4),
+    ):
+        away = step(away)
+        xmin, ymin, xmax, ymax = away.boxes[0]
+        assert xmax < xmin
+        assert ymax < ymin
+
+
+class Angle(random.Random):
+    """Draws one angle."""
+
+    def __new__(cls, angle: float):
+        return super().__new__(cls)
+
+    def __init__(self, angle: float) -> None:
+        super().__init__(0)
+        self.angle = angle
+
+    def uniform(self, a: float, b: float) -> float:
+        assert a <= self.angle <= b
+        return self.angle
+
+
+@given(pictures(least=24), st.floats(-30, 30))
+def test_a_turned_box_is_the_smallest_upright_one_about_the_turned_pixels(picture: Picture, angle: float):
+    turned = geometry.rotate(picture, Angle(angle), 30)
+    assert turned.pixels.shape == picture.pixels.shape
+    box, found = drawn_box(turned), seen(turned.pixels)
+    xmin, ymin, xmax, ymax = picture.boxes[0]
+    if found is None or min(xmax - xmin, ymax - ymin) < 4:
+        return  # a pixel or two fade as they turn
+    assert box is not None
+    apart = np.array([found[0] - box[0], found[1] - box[1], box[2] - found[2], box[3] - found[3]])
+    assert apart.min() >= -1, "no pixel of it is outside"
+    whole = box[0] > 0 and box[1] > 0 and box[2] < picture.width - 1 and box[3] < picture.height - 1
+    if whole:
+        assert apart.max() <= 3, "corners are points, so that the last of them fades"
+
+
+def test_a_quarter_turn_counterclockwise_takes_the_right_edge_to_the_top():
+    turned = geometry.rotate(painted(9, 9, (8, 3, 8, 5)), Angle(90), 90)
+    assert seen(turned.pixels) == (3, 0, 5, 0)
+    assert turned.boxes[0].tolist() == pytest.approx([3, 0, 5, 0], abs=1e-4)
+
+
+def test_angles_are_uniform_within_their_limits_and_the_outside_is_black():
+    white, rng = painted(21, 21, (0, 0, 20, 20)), random.Random(1)
+    corners = [geometry.rotate(white, rng, 10).pixels[0, 0, 0] for _ in range(200)]
+    assert max(corners) > 200
+    assert min(corners) == 0
+    assert geometry.rotate(white, Angle(0.0), 10).pixels.min() == 255
+    draws = [rng.uniform(-10, 10) for _ in range(9)]
+    again = random.Random(1)
+    for _ in range(200):
+        again.uniform(-10, 10)
+    assert [again.uniform(-10, 10) for _ in range(9)] == draws, "one draw per picture"
+
+
+def test_a_crop_of_some_area_needs_no_rows_below_it():
+    picture = painted(60, 80, (10, 10, 40, 30))
+    part = geometry.area_part(80, 60, random.Random(3), 0.08)
+    upper = Picture(picture.pixels[: part[3]], picture.boxes)
+    one, other = geometry.stretched(upper, part, 32, 32), geometry.area_crop(picture, random.Random(3), 32, 0.08)
+    assert np.array_equal(one.pixels, other.pixels)
+    assert np.array_equal(one.boxes, other.boxes)
+
+
 def test_pictures_without_boxes_go_through_everything():
     picture, rng = Picture(np.zeros((20, 30, 3), np.uint8)), random.Random(0)
     for result in (
@@ -216,5 +293,6 @@ def test_pictures_without_boxes_go_through_everything():
         geometry.ten_crop(picture, rng, 16),
         geometry.area_crop(picture, rng, 16, 0.08),
         geometry.mirror(picture, rng, 1.0),
+        geometry.rotate(picture, rng, 10),
     ):
         assert result.boxes.shape == (0, 4)

@@ -16,6 +16,7 @@ from ilsvrc.spec import (
     Mirror,
     PcaLighting,
     RandomCrop,
+    Rotation,
     ShortSide,
     TenCrop,
     Warp,
@@ -31,6 +32,7 @@ STEPS: tuple[Augmentation, ...] = (
     TenCrop(12),
     AreaCrop(24),
     Mirror(),
+    Rotation(10),
     PcaLighting(0.1),
     ColorJitter(0.4),
 )

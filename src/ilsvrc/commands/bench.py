@@ -1,8 +1,10 @@
 """`ilsvrc bench`: timed claims, each measured side by side in one run."""
 
+from pathlib import Path
+
 from cyclopts import App
 
-from ilsvrc.commands.options import Positive
+from ilsvrc.commands.options import Flag, Positive
 
 app = App(name="bench", help="Measure what the documentation claims about time and memory, on this machine.")
 
@@ -21,3 +23,27 @@ def scoring(*, lines: Positive = 5_000_000, repeat: Positive = 5) -> None:
     from ilsvrc.bench.scoring import main
 
     main(lines, repeat)
+
+
+@app.command
+def data(*, images: Path | None = None, rounds: Positive = 7, json: Flag = False) -> None:
+    """Time the loader beside torchvision's recipe, step by step, and measure what its shortcuts change.
+
+    torchvision takes part where it is installed.
+
+    Parameters
+    ----------
+    images
+        A directory or a tar of photographs; generated ones of the same sizes by default.
+    rounds
+        In each everyone loads all images; medians over rounds are printed.
+    json
+        Print JSON, for machines.
+    """
+    from ilsvrc.bench.data import lines, main
+    from ilsvrc.commands.output import print_json
+    from ilsvrc.jobs.machine import command, keep_memory
+
+    keep_memory()
+    found = main(images, rounds)
+    print_json({**found, "command": command()}) if json else print("\n".join(lines(found, command())))

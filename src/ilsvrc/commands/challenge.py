@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ilsvrc.commands.options import Flag, Natural, Positive, Precision, Seed, Threads, Width
+from ilsvrc.commands.options import BadImages, Flag, Natural, Positive, Precision, Seed, Threads, Width
 
 
 def demo(*, out: Path = Path("demo"), seed: Seed = 0) -> None:
@@ -40,6 +40,8 @@ def race(
     device: str = "auto",
     precision: Precision = "auto",
     loaders: Threads | None = None,
+    reference_decode: Flag = False,
+    bad_images: BadImages = "stop",
 ) -> None:
     """Race the winners on a data set and write the report; started again with the same words it redoes nothing.
 
@@ -67,15 +69,21 @@ def race(
         Of the networks' arithmetic; auto takes bf16 where the machine multiplies it in hardware.
     loaders
         Threads that decode and augment.
+    reference_decode
+        Decode and resize to the bit as Pillow does, slower.
+    bad_images
+        stop refuses an image that cannot be decoded; skip puts the next of its class there, and says so.
     """
     from ilsvrc.commands.output import show_race
+    from ilsvrc.jobs.input import reading
     from ilsvrc.jobs.machine import bench, keep_memory
     from ilsvrc.jobs.race import Wishes
     from ilsvrc.jobs.race import race as job
     from ilsvrc.reports.progress import Watch
 
     keep_memory()
-    wishes = Wishes(full=full, names=models, epochs=epochs, image_size=image_size, width=width, seed=seed)
+    read = reading(reference_decode, bad_images)
+    wishes = Wishes(full=full, names=models, epochs=epochs, image_size=image_size, width=width, seed=seed, reading=read)
     show_race(job(str(data), out, wishes, bench(device, precision, loaders), Watch()), out)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from ilsvrc.commands.options import Flag, Positive, Precision, Seed, Threads, Width
+from ilsvrc.commands.options import BadImages, Flag, Positive, Precision, Seed, Threads, Width
 
 
 def train(
@@ -24,6 +24,8 @@ def train(
     device: str = "auto",
     precision: Precision = "auto",
     loaders: Threads | None = None,
+    reference_decode: Flag = False,
+    bad_images: BadImages = "stop",
 ) -> None:
     """Train one network on a data set; started again with the same words it goes on where it stopped.
 
@@ -56,15 +58,29 @@ def train(
         Of the network's arithmetic; auto takes bf16 where the machine multiplies it in hardware.
     loaders
         Threads that decode and augment.
+    reference_decode
+        Decode and resize to the bit as Pillow does, slower.
+    bad_images
+        stop refuses an image that cannot be decoded; skip puts the next of its class there, and says so.
     """
+    from ilsvrc.jobs.input import reading
     from ilsvrc.jobs.machine import bench, keep_memory
     from ilsvrc.jobs.train_one import Order, train_one
     from ilsvrc.reports.progress import Watch
 
     keep_memory()
-    order = Order(name=name, recipe=recipe, epochs=epochs, width=width, image_size=image_size, seed=seed, start=start)
-    line = train_one(order, str(data), out, resume, bench(device, precision, loaders), Watch())
-    print(line)
+    read = reading(reference_decode, bad_images)
+    order = Order(
+        name=name,
+        recipe=recipe,
+        epochs=epochs,
+        width=width,
+        image_size=image_size,
+        seed=seed,
+        start=start,
+        reading=read,
+    )
+    print(train_one(order, str(data), out, resume, bench(device, precision, loaders), Watch()))
 
 
 def evaluate(
@@ -76,6 +92,8 @@ def evaluate(
     protocol: Literal["center", "ten"] | None = None,
     device: str = "auto",
     precision: Precision = "auto",
+    reference_decode: Flag = False,
+    bad_images: BadImages = "stop",
     json: Flag = False,
 ) -> None:
     """Judge a finished run on a split of a data set.
@@ -94,6 +112,10 @@ def evaluate(
         auto, cpu, cuda or cuda:1.
     precision
         Of the network's arithmetic.
+    reference_decode
+        Decode and resize to the bit as Pillow does; a run that was trained so is always judged so.
+    bad_images
+        stop refuses an image that cannot be decoded; skip counts it as wrong, and the score says how many.
     json
         Print JSON, for machines.
     """
@@ -101,10 +123,12 @@ def evaluate(
 
     from ilsvrc.commands.output import print_json
     from ilsvrc.jobs.evaluate import evaluate as judge
+    from ilsvrc.jobs.input import reading
     from ilsvrc.jobs.machine import bench, keep_memory
 
     keep_memory()
-    verdict = judge(run, str(data), split, protocol, bench(device, precision))
+    read = reading(reference_decode, bad_images)
+    verdict = judge(run, str(data), split, protocol, bench(device, precision), read)
     if json:
         return print_json([asdict(verdict.top1), asdict(verdict.top5)])
     for score in (verdict.top1, verdict.top5):

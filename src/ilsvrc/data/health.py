@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from ilsvrc.data.loader import LARGEST, decode
+from ilsvrc.data.decode import LARGEST, decode
 from ilsvrc.data.sample import Sample
 from ilsvrc.errors import DataError
 

@@ -1,11 +1,10 @@
-"""Dataset + transform + seed -> batches in a reproducible order.
+"""Dataset + treatment + seed -> batches in a reproducible order.
 
-The order of epoch e and the draws of image i are functions of (seed, e, i) alone: the number of
-threads, a restart or the machine's size does not change what the network sees. Decoding lives here
-and nowhere else; decoders release the interpreter lock, so threads suffice.
+The order of epoch e and the draws of image i are functions of (seed, e, i) alone: the number of threads or
+processes, a restart or the machine's size does not change what the network sees. Decoding releases the interpreter
+lock, so threads suffice: they share the data set, and write into the batch in place.
 """
 
-import io
 import random
 import threading
 from collections import deque
@@ -14,110 +13,77 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-import simplejpeg
-from PIL import Image
 
-from ilsvrc.data.sample import Dataset, Sample
-from ilsvrc.errors import DataError
+from ilsvrc.data.batch import Batch, Filling, Seen, Views, Write
+from ilsvrc.data.decode import USUAL, Image, Reading
+from ilsvrc.data.kept import Kept, Prepared
+from ilsvrc.data.sample import Dataset
+from ilsvrc.errors import BadImage, DataError
 
-LARGEST = 178_956_970  # pixels; Pillow's limit against decompression bombs (a quarter GiB of grey, twice)
+PROBES = 16  # images, evenly spaced, by which it is decided whether all of them fit into memory
+AHEAD = 2  # batches under way behind the one that is waited for, at least
+CHUNKS = 4  # pieces of a batch per thread: enough that none waits long for the last
 
-
-@dataclass(frozen=True, eq=False)
-class Views:
-    """What a transform made of one image: (V, S, S, 3) uint8, or (S, S, 3) for one view; (3,) float32 to add."""
-
-    pixels: np.ndarray
-    shift: np.ndarray
+Fixed = Callable[[Image], tuple[np.ndarray, np.ndarray | None]]  # pixels, and the boxes moved with them
+Drawn = Callable[[Image | Prepared, random.Random], Views]
 
 
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """pixels (B, S, S, 3) or (B, V, S, S, 3) uint8; shift (B, 3) float32; labels (B,) int64, -1 where unknown."""
+@dataclass(frozen=True, kw_only=True)
+class Treatment:
+    """What becomes of every image.
 
-    names: tuple[str, ...]
-    pixels: np.ndarray
-    shift: np.ndarray
-    labels: np.ndarray
-
-
-Fixed = Callable[[np.ndarray], np.ndarray]
-Drawn = Callable[[np.ndarray, random.Random], Views]
-
-
-def decode(sample: Sample) -> np.ndarray:
-    """The sample's pixels, (H, W, 3) uint8, RGB. EXIF rotation is ignored, as the published accuracies ignore it.
-
-    Raises DataError with the sample's name when the bytes are no image.
+    fixed needs no draw, and its result is kept where all fit into memory; None where there is no such step, so that
+    drawn may ask for those rows alone that it needs. drawn is applied at every visit with the generator of
+    (seed, epoch, index). boxes says whether they are wanted. substitute says that another image stands in for one
+    that cannot be decoded, where it is passed over; without it the image is marked as missing.
     """
-    if sample.jpeg[:2] == b"\xff\xd8":
-        try:
-            height, width, _, _ = simplejpeg.decode_jpeg_header(sample.jpeg)
-            if height * width <= LARGEST:
-                return np.asarray(simplejpeg.decode_jpeg(sample.jpeg, colorspace="RGB"))
-        except ValueError:
-            pass  # CMYK, truncated or odd: Pillow decides
-    try:
-        with Image.open(io.BytesIO(sample.jpeg)) as image:
-            if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip at 255
-                grey = (np.asarray(image, np.int32) >> 8).clip(0, 255).astype(np.uint8)
-                return np.repeat(grey[..., None], 3, axis=2)
-            return np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        size = len(sample.jpeg)
-        raise DataError(
-            f"{sample.name} ({size:,} bytes) is not an image that can be decoded ({error}); "
-            "replace the file or take it out of the data set"
-        ) from error
+
+    drawn: Drawn
+    fixed: Fixed | None = None
+    boxes: bool = False
+    reading: Reading = USUAL
+    substitute: bool = False
 
 
-class Kept:
-    """Decoded images that several loaders of one data set share, up to `room` bytes."""
+@dataclass(frozen=True)
+class Fault:
+    """An image that could not be decoded, and which stood in for it ('' for none)."""
 
-    def __init__(self, room: int = 1 << 30) -> None:
-        self._room = room
-        self._lock = threading.Lock()
-        self._images: dict[int, tuple[str, np.ndarray, int]] = {}
-
-    def get(self, index: int) -> tuple[str, np.ndarray, int] | None:
-        """Name, pixels and label of that image, if it is kept."""
-        return self._images.get(index)
-
-    def put(self, index: int, image: tuple[str, np.ndarray, int]) -> None:
-        """Keep it, if there is room."""
-        with self._lock:
-            if index not in self._images and image[1].nbytes <= self._room:
-                self._room -= image[1].nbytes
-                self._images[index] = image
+    name: str
+    why: str
+    instead: str = ""
 
 
 class Loader:
     """Batches of a data set.
 
-    fixed is applied once per image and its result kept in `kept` while there is room;
-    drawn is applied at every visit with the generator of (seed, epoch, index).
-    Without a seed the order is the data set's. No image is dropped and none is repeated: the last
-    batch of an epoch may be smaller.
+    Without a seed the order is the data set's. No image is dropped and none is repeated: the last batch of an epoch
+    may be smaller. part (r, n) is the share of process r of n: a run of every batch, equal to one image, none of it
+    twice and all of it once over the processes; a share of a small last batch may be empty.
     """
 
     def __init__(
         self,
         dataset: Dataset,
+        treatment: Treatment,
         *,
         batch: int,
-        fixed: Fixed,
-        drawn: Drawn,
         seed: int | None = None,
         threads: int = 2,
         kept: Kept | None = None,
+        part: tuple[int, int] = (0, 1),
     ) -> None:
-        self.dataset = dataset
+        self.dataset, self.treatment = dataset, treatment
         self.batch = batch
         self.shuffle = seed is not None
         self.seed = seed or 0
         self.threads = max(1, threads)
-        self._fixed, self._drawn = fixed, drawn
+        self.part = part
+        self.faults: dict[int, Fault] = {}  # by index; those found so far
+        self.shape: tuple[int, ...] | None = None  # of one image's views, once one was seen
         self._kept = kept or Kept()
+        self._standins: dict[int, int] = {}
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return -(-len(self.dataset) // self.batch)
@@ -131,27 +97,98 @@ class Loader:
         words = np.random.Philox(key=_mixed(self.seed, epoch, -1) % (1 << 128)).random_raw(count)
         return np.argsort(words, kind="stable")
 
-    def epoch(self, epoch: int, first: int = 0) -> "Epoch":
-        """The batches of that epoch from batch `first` on."""
-        return Epoch(self, epoch, first)
+    def epoch(self, epoch: int, first: int = 0, write: Write | None = None) -> "Epoch":
+        """The batches of that epoch from batch `first` on; `write` makes them float32, in the loader's threads."""
+        return Epoch(self, epoch, first, write)
 
-    def one(self, epoch: int, index: int) -> tuple[str, Views, int]:
-        """Name, views and label (-1 where unknown) of one image in one epoch."""
-        kept = self._kept.get(index)
-        if kept is None:
+    def one(self, epoch: int, index: int) -> Seen:
+        """One image in one epoch. Raises BadImage where it cannot be decoded and is not passed over."""
+        try:
+            return self._seen(epoch, index, index)
+        except BadImage as error:
+            if self.treatment.reading.bad == "stop":
+                raise BadImage(
+                    f"{_place(self.dataset)}{error}, or pass over such images with --bad-images skip"
+                ) from error
+            if self.treatment.substitute:
+                return self._seen(epoch, index, self._standin(index, str(error)))
             sample = self.dataset[index]
-            label = -1 if sample.label is None else sample.label
-            kept = (sample.name, self._fixed(decode(sample)), label)
-            self._kept.put(index, kept)
-        name, pixels, label = kept
-        return name, self._drawn(pixels, random.Random(_mixed(self.seed, epoch, index))), label
+            self.faults[index] = Fault(sample.name, str(error))
+            return Seen(sample.name, -1 if sample.label is None else sample.label, None)
+
+    def _seen(self, epoch: int, index: int, source: int) -> Seen:
+        """Image `source` with the draws of image `index`."""
+        image = self._image(source)
+        views = self.treatment.drawn(image, random.Random(_mixed(self.seed, epoch, index)))
+        return Seen(image.name, image.label, views, image.box_labels)
+
+    def _image(self, index: int) -> Image | Prepared:
+        self._decide()
+        kept = self._kept.get(index)
+        if kept is not None:
+            return kept
+        treatment = self.treatment
+        image = Image(self.dataset[index], treatment.reading.decoder)
+        if treatment.fixed is None and not self._kept.all:
+            if treatment.reading.bad == "skip":
+                image.pixels()  # whether it is bad must not depend on the rows that are drawn
+            return image
+        kept = self._prepared(image)
+        self._kept.put(index, kept)
+        return kept
+
+    def _prepared(self, image: Image) -> Prepared:
+        fixed = self.treatment.fixed
+        pixels, boxes = fixed(image) if fixed else (image.pixels(), image.boxes)
+        if isinstance(pixels.base, np.ndarray):
+            pixels = pixels.copy()  # of a part alone the whole must not stay in memory
+        return Prepared(image.name, image.label, pixels, boxes, image.box_labels)
+
+    def _decide(self) -> None:
+        """Whether prepared images are kept, by a sample of them, the first time one is asked for."""
+        with self._lock:
+            if self._kept.decided:
+                return
+            probes = {}
+            if self._kept.room:
+                count = len(self.dataset)
+                for index in np.unique(np.linspace(0, count - 1, min(PROBES, count)).round().astype(int)).tolist():
+                    try:
+                        probes[index] = self._prepared(Image(self.dataset[index], self.treatment.reading.decoder))
+                    except BadImage:
+                        continue  # it is met again in its turn
+            self._kept.decide(probes, len(self.dataset), self.part[1])
+
+    def _standin(self, index: int, why: str) -> int:
+        """The next image of the same class that can be decoded, which the data set alone decides."""
+        with self._lock:
+            if index not in self._standins:
+                bad, count = self.dataset[index], len(self.dataset)
+                for other in ((index + step) % count for step in range(1, count)):
+                    if self.dataset[other].label == bad.label and self._is_good(other):
+                        break
+                else:
+                    raise DataError(
+                        f"{_place(self.dataset)}{why}, and no other of its class can be decoded; get the data again"
+                    )
+                self.faults[index] = Fault(bad.name, why, self.dataset[other].name)
+                self._standins[index] = other
+            return self._standins[index]
+
+    def _is_good(self, index: int) -> bool:
+        try:
+            Image(self.dataset[index], self.treatment.reading.decoder).pixels()
+        except BadImage:
+            return False
+        return True
 
 
 class Epoch:
     """The batches of one epoch: a length, and one pass in order, loaded ahead by threads."""
 
-    def __init__(self, loader: Loader, epoch: int, first: int) -> None:
+    def __init__(self, loader: Loader, epoch: int, first: int, write: Write | None) -> None:
         self._loader, self._epoch, self.first = loader, epoch, first
+        self._write = write
         self._order = loader.order(epoch)
 
     def __len__(self) -> int:
@@ -160,32 +197,74 @@ class Epoch:
 
     def batch(self, number: int) -> Batch:
         """Batch `number` of the epoch, loaded here and now."""
-        loader = self._loader
-        chosen = self._order[number * loader.batch : (number + 1) * loader.batch]
-        return _stacked([loader.one(self._epoch, int(index)) for index in chosen])
+        chosen = self._chosen(number)
+        filling = Filling(len(chosen), self._loader.shape, self._write)
+        self._fill(filling, chosen, 0, threading.Event())
+        return self._whole(filling)
 
     def __iter__(self) -> Iterator[Batch]:
-        ahead = self._loader.threads + 1
-        pending: deque[Future[Batch]] = deque()
-        pool = ThreadPoolExecutor(self._loader.threads, thread_name_prefix="loader")
+        threads, batch = self._loader.threads, -(-self._loader.batch // self._loader.part[1])
+        chunk = -(-batch // (threads * CHUNKS))
+        ahead = max(AHEAD, -(-2 * threads * chunk // batch))
+        pending: deque[tuple[Filling, list[Future[None]]]] = deque()
+        pool, left = ThreadPoolExecutor(threads, thread_name_prefix="loader"), threading.Event()
         try:
             for number in range(self.first, len(self)):
-                pending.append(pool.submit(self.batch, number))
+                pending.append(self._begun(pool, number, chunk, left))
                 if len(pending) > ahead:
-                    yield pending.popleft().result()
+                    yield self._done(*pending.popleft())
             while pending:
-                yield pending.popleft().result()
+                yield self._done(*pending.popleft())
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            left.set()
+            pool.shutdown(cancel_futures=True)  # waits for the images that are in hand, no more
+
+    def _chosen(self, number: int) -> list[int]:
+        """The indices of this process's share of a batch."""
+        loader = self._loader
+        whole = self._order[number * loader.batch : (number + 1) * loader.batch]
+        rank, of = loader.part
+        share: list[int] = whole[len(whole) * rank // of : len(whole) * (rank + 1) // of].tolist()
+        return share
+
+    def _begun(
+        self, pool: ThreadPoolExecutor, number: int, chunk: int, left: threading.Event
+    ) -> tuple[Filling, list[Future[None]]]:
+        chosen = self._chosen(number)
+        filling = Filling(len(chosen), self._loader.shape, self._write)
+        starts = range(0, len(chosen), chunk)
+        return filling, [pool.submit(self._fill, filling, chosen[at : at + chunk], at, left) for at in starts]
+
+    def _fill(self, filling: Filling, indices: list[int], place: int, left: threading.Event) -> None:
+        for offset, index in enumerate(indices):
+            if left.is_set():
+                return
+            filling.put(place + offset, self._loader.one(self._epoch, index))
+
+    def _done(self, filling: Filling, parts: list[Future[None]]) -> Batch:
+        for part in parts:
+            part.result()
+        return self._whole(filling)
+
+    def _whole(self, filling: Filling) -> Batch:
+        loader = self._loader
+        if filling.shape is None:  # of an empty share, or of images that are all missing
+            filling.shape = loader.shape or self._shape()
+        loader.shape = filling.shape
+        return filling.batch(loader.treatment.boxes)
+
+    def _shape(self) -> tuple[int, ...]:
+        for index in self._order.tolist():
+            views = self._loader.one(self._epoch, index).views
+            if views is not None:
+                return views.pixels.shape
+        raise DataError(f"{_place(self._loader.dataset)}no image can be decoded; get the data again")
 
 
-def _stacked(images: list[tuple[str, Views, int]]) -> Batch:
-    return Batch(
-        tuple(name for name, _, _ in images),
-        np.stack([views.pixels for _, views, _ in images]),
-        np.stack([views.shift for _, views, _ in images]),
-        np.array([label for _, _, label in images], np.int64),
-    )
+def _place(dataset: Dataset) -> str:
+    """Where the data set is, for the beginning of a sentence, where it says so."""
+    root = getattr(dataset, "root", None)
+    return f"{root}: " if root else ""
 
 
 def _mixed(seed: int, epoch: int, index: int) -> int:

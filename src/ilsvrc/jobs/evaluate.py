@@ -1,8 +1,8 @@
 """Judge a network on a split by a protocol; every image once, by name."""
 
 import io
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from zipfile import BadZipFile
@@ -11,10 +11,13 @@ import numpy as np
 from torch import Tensor, nn
 
 from ilsvrc import data, models
-from ilsvrc.data.loader import Kept, Loader
+from ilsvrc.data.decode import USUAL, Reading
+from ilsvrc.data.kept import Kept
+from ilsvrc.data.loader import Loader
 from ilsvrc.data.sample import Dataset
 from ilsvrc.errors import DataError, SpecError
-from ilsvrc.jobs.input import Normal, judging_loader
+from ilsvrc.jobs.bad_images import counted_as_wrong
+from ilsvrc.jobs.input import Feed, Normal, judging_loader
 from ilsvrc.jobs.machine import Bench
 from ilsvrc.predict.predict import Predictions, predict
 from ilsvrc.scoring import Score, flat_error
@@ -35,27 +38,43 @@ class Verdict:
 
 
 class Judge:
-    """A split and a protocol, ready to judge networks; decoded views are kept between calls."""
+    """A split and a protocol, ready to judge networks; decoded views are kept between calls.
 
-    def __init__(self, dataset: Dataset, protocol: Crops, bench: Bench, kept: Kept | None = None) -> None:
+    An image that cannot be decoded and is passed over counts as wrong: no score gets better by a damaged file, and
+    every score is over all images. Nothing stands in for it.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        protocol: Crops,
+        bench: Bench,
+        kept: Kept | None = None,
+        reading: Reading = USUAL,
+    ) -> None:
         self.protocol, self.bench = protocol, bench
         views = len(protocol.short_sides) * (10 if protocol.layout == "ten" else 1)
         batch = max(1, 64 // views)
-        self.loader: Loader = judging_loader(dataset, protocol, batch, bench.loaders, kept)
+        feed = Feed(threads=bench.loaders, kept=kept, reading=reading)
+        self.loader: Loader = judging_loader(dataset, protocol, batch, feed)
 
     def __call__(self, network: nn.Module, normal: Normal) -> Verdict:
         """Every image once."""
         context = partial(autocast, self.bench.device, self.bench.precision)
         predictions = predict(network, self._batches(normal), self.protocol, context)
-        return Verdict(predictions, error(predictions, 1), error(predictions, 5))
+        missing = sorted(self.loader.faults)
+        predictions.probabilities[missing] = 1 / predictions.probabilities.shape[1]  # what was not seen says nothing
+        note = counted_as_wrong(self.loader.faults.values())
+        top1, top5 = (error(predictions, top, missing) for top in (1, 5))
+        return Verdict(predictions, *(replace(score, rules=score.rules + note) for score in (top1, top5)))
 
     def _batches(self, normal: Normal) -> Iterator[tuple[tuple[str, ...], Tensor, np.ndarray]]:
-        for batch in self.loader.epoch(0):
+        for batch in self.loader.epoch(0, write=normal.writer(self.bench.device)):
             yield batch.names, normal.images(batch, self.bench.device), batch.labels
 
 
-def error(predictions: Predictions, top: int) -> Score:
-    """Top-k error of the split; equal probabilities are ranked by label, lowest first.
+def error(predictions: Predictions, top: int, missing: Sequence[int] = ()) -> Score:
+    """Top-k error of the split; equal probabilities are ranked by label, lowest first; those missing are wrong.
 
     Raises DataError when an image has no label.
     """
@@ -64,6 +83,7 @@ def error(predictions: Predictions, top: int) -> Score:
         raise DataError(f"{name} has no label, so no error can be computed; evaluate a split with ground truth")
     top = min(top, predictions.probabilities.shape[1])
     ranked = np.argsort(-predictions.probabilities, axis=1, kind="stable")[:, :top]
+    ranked[list(missing)] = -1
     return flat_error(ranked, predictions.labels, top)
 
 
@@ -87,10 +107,13 @@ def read_predictions(path: Path) -> Predictions:
         ) from fault
 
 
-def evaluate(directory: Path, path: str, split: Split, layout: str | None, bench: Bench) -> Verdict:
+def evaluate(
+    directory: Path, path: str, split: Split, layout: str | None, bench: Bench, reading: Reading = USUAL
+) -> Verdict:
     """Judge a finished run on the split of the data set at `path`.
 
-    layout: 'center' or 'ten', or None for the protocol it was trained with.
+    layout: 'center' or 'ten', or None for the protocol it was trained with. The reference decodes where `reading`
+    says so, and where the run was trained by it.
     Raises DataError, WeightsError or SpecError when the directory is no finished run or the data has other classes.
     """
     run = Run(directory)
@@ -112,4 +135,7 @@ def evaluate(directory: Path, path: str, split: Split, layout: str | None, bench
     network = models.build(member.model, len(dataset.classes), size, member.width)
     checkpoint.load_weights(run.weights, network)
     normal = Normal(**checkpoint.load_tensors(directory / "input.safetensors"))
-    return Judge(dataset, protocol_at_size(protocol, size), bench)(network.to(bench.device), normal)
+    if asked.get("reading", {}).get("decoder") == "reference":
+        reading = replace(reading, decoder="reference")
+    judge = Judge(dataset, protocol_at_size(protocol, size), bench, reading=reading)
+    return judge(network.to(bench.device), normal)

@@ -2,22 +2,28 @@
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ilsvrc import data
+from ilsvrc.data.batch import Batch, Views, Write
+from ilsvrc.data.decode import USUAL, Image, Reading
 from ilsvrc.data.folders import Folder
-from ilsvrc.data.loader import Batch, Epoch, Kept, Loader, Views
+from ilsvrc.data.kept import Kept, Prepared
+from ilsvrc.data.loader import Epoch, Loader, Treatment
 from ilsvrc.data.parquet import Parquet
 from ilsvrc.data.sample import Dataset, Sample
 from ilsvrc.data.shards import Shards
 from ilsvrc.errors import DataError
 from ilsvrc.predict.predict import cutter
-from ilsvrc.spec import Augmentation, Crops, Recipe
+from ilsvrc.spec import AreaCrop, Augmentation, Crops, Recipe
 from ilsvrc.train.loop import Place
+from ilsvrc.transforms import geometry
 from ilsvrc.transforms.picture import Picture
 from ilsvrc.transforms.pipeline import apply, split
 
@@ -57,39 +63,110 @@ class Normal:
     def images(self, batch: Batch, device: torch.device) -> Tensor:
         """(B, 3, S, S), or (B, V, 3, S, S) for several views: float32, channels last in memory."""
         pixels = torch.from_numpy(batch.pixels).to(device, non_blocking=True).movedim(-1, -3)
+        if batch.pixels.dtype == np.float32:
+            return pixels  # the loader's threads did the rest
         shift = torch.from_numpy(batch.shift).to(device)
         shift = shift.reshape(len(shift), *[1] * (pixels.ndim - 4), 3, 1, 1)
         images: Tensor = (pixels.float() - self.mean.to(device) + shift) / self.unit.to(device)
         return images
 
+    def writer(self, device: torch.device) -> Write | None:
+        """What `images` does, image by image while it is in the cache; None for a GPU, which bytes reach sooner.
 
-def training_loader(
-    dataset: Dataset, recipe: Recipe, batch: int, seed: int, threads: int, kept: Kept | None = None
-) -> Loader:
+        The same numbers to the bit: the same operations in the same order.
+        """
+        if device.type != "cpu":
+            return None
+        divided = bool((self.unit != 1).any())
+
+        @cache
+        def rows(size: int) -> tuple[np.ndarray, np.ndarray]:
+            # As rows of size * 3, (size, size * 3) or (size * 3,) for one colour: arithmetic on threes would be slow.
+            mean, unit = (np.moveaxis(each.numpy(), 0, -1) for each in (self.mean, self.unit))
+            row = np.tile(mean.reshape(3), size) if mean.shape[0] == 1 else mean.reshape(size, size * 3)
+            return row, np.tile(unit.reshape(3), size)
+
+        def write(views: Views, out: np.ndarray) -> None:
+            size = out.shape[-2]
+            mean, unit = rows(size)
+            flat = out.reshape(*out.shape[:-2], size * 3)
+            np.copyto(out, views.pixels)
+            np.subtract(flat, mean, out=flat)
+            if views.shift.any():
+                np.add(flat, np.tile(views.shift, size), out=flat)
+            if divided:
+                np.divide(flat, unit, out=flat)
+
+        return write
+
+
+def reading(reference: bool, bad: Literal["stop", "skip"]) -> Reading:
+    """How images are read, from the words of a command line."""
+    return Reading("reference" if reference else "fast", bad)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feed:
+    """How images are brought to a network: by how many threads, which share of every batch, how they are read.
+
+    kept has the prepared images of other loaders of the same kind; boxes says whether they are wanted.
+    """
+
+    threads: int = 2
+    part: tuple[int, int] = (0, 1)  # (r, n): the share of process r of n
+    reading: Reading = USUAL
+    kept: Kept | None = None
+    boxes: bool = False
+
+
+def training_loader(dataset: Dataset, recipe: Recipe, batch: int, seed: int, feed: Feed) -> Loader:
     """Batches by the recipe: shuffled, augmented, and what needs no draw done once where it fits in memory."""
     fixed, drawn = split(recipe.augment)
 
-    def prepare(pixels: np.ndarray) -> np.ndarray:
-        return _transformed(Picture(pixels), fixed, random.Random(0)).pixels
+    def prepare(image: Image) -> tuple[np.ndarray, np.ndarray | None]:
+        picture = _transformed(_picture(image, feed), fixed, random.Random(0))
+        return picture.pixels, picture.boxes if feed.boxes and image.boxes is not None else None
 
-    def augment(pixels: np.ndarray, rng: random.Random) -> Views:
-        picture = _transformed(Picture(pixels), drawn, rng)
-        return Views(picture.pixels, picture.shift)
+    def augment(image: Image | Prepared, rng: random.Random) -> Views:
+        picture = _augmented(image, drawn, rng, feed)
+        return Views(picture.pixels, picture.shift, picture.boxes if image.boxes is not None else None)
 
-    return Loader(dataset, batch=batch, fixed=prepare, drawn=augment, seed=seed, threads=threads, kept=kept)
+    treatment = Treatment(
+        fixed=prepare if fixed else None, drawn=augment, boxes=feed.boxes, reading=feed.reading, substitute=True
+    )
+    return _loader(dataset, treatment, batch, seed, feed)
 
 
-def judging_loader(dataset: Dataset, protocol: Crops, batch: int, threads: int, kept: Kept | None = None) -> Loader:
+def judging_loader(dataset: Dataset, protocol: Crops, batch: int, feed: Feed) -> Loader:
     """The protocol's views of every image, in the data set's order, nothing drawn."""
-    cut = cutter(protocol)
+    cut = cutter(protocol, feed.reading.decoder)
 
-    def look(pixels: np.ndarray) -> np.ndarray:
-        return cut(pixels, random.Random(0))
+    def look(image: Image) -> tuple[np.ndarray, None]:
+        return cut(image.pixels(), random.Random(0)), None
 
-    def same(pixels: np.ndarray, rng: random.Random) -> Views:
-        return Views(pixels, NO_SHIFT)
+    def same(image: Image | Prepared, rng: random.Random) -> Views:
+        return Views(image.pixels(), NO_SHIFT)
 
-    return Loader(dataset, batch=batch, fixed=look, drawn=same, threads=threads, kept=kept)
+    return _loader(dataset, Treatment(fixed=look, drawn=same, reading=feed.reading), batch, None, feed)
+
+
+def _loader(dataset: Dataset, treatment: Treatment, batch: int, seed: int | None, feed: Feed) -> Loader:
+    return Loader(dataset, treatment, batch=batch, seed=seed, threads=feed.threads, kept=feed.kept, part=feed.part)
+
+
+def _picture(image: Image | Prepared, feed: Feed, rows: int | None = None) -> Picture:
+    """The decoded image, at least its upper `rows`, with its boxes where they are wanted."""
+    boxes = np.zeros((0, 4)) if image.boxes is None or not feed.boxes else image.boxes
+    return Picture(image.pixels(rows), boxes.astype(np.float32), resampler=feed.reading.decoder)
+
+
+def _augmented(image: Image | Prepared, steps: tuple[Augmentation, ...], rng: random.Random, feed: Feed) -> Picture:
+    """All steps; where the first is a crop of some area, what lies below it is not decoded."""
+    if not steps or not isinstance(steps[0], AreaCrop):
+        return _transformed(_picture(image, feed), steps, rng)
+    part = geometry.area_part(image.width, image.height, rng, steps[0].low)
+    picture = geometry.stretched(_picture(image, feed, rows=part[3]), part, steps[0].size, steps[0].size)
+    return _transformed(picture, steps[1:], rng)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,21 +187,24 @@ class OnDevice:
 
 def epochs_on(loader: Loader, normal: Normal, device: torch.device, place: Place) -> OnDevice:
     """The rest of the epoch at `place`."""
-    return OnDevice(loader.epoch(place.epoch, first=place.step), normal, device)
+    return OnDevice(loader.epoch(place.epoch, place.step, normal.writer(device)), normal, device)
 
 
-def normal_of(dataset: Dataset, recipe: Recipe, protocol: Crops, threads: int) -> Normal:
-    """Mean and deviation of the central crops of the data set, or of SAMPLED of them evenly spaced."""
+def normal_of(dataset: Dataset, recipe: Recipe, protocol: Crops, feed: Feed) -> Normal:
+    """Mean and deviation of the central crops of the data set, or of SAMPLED of them evenly spaced.
+
+    An image that cannot be decoded and is passed over does not count.
+    """
     chosen = np.unique(np.linspace(0, len(dataset) - 1, min(SAMPLED, len(dataset))).round().astype(int))
     center = Crops(layout="center", short_sides=protocol.short_sides[:1], size=protocol.size)
-    loader = judging_loader(Chosen(dataset, chosen), center, 64, threads, Kept(0))
+    loader = judging_loader(Chosen(dataset, chosen), center, 64, replace(feed, kept=Kept(0), part=(0, 1)))
     # Sums of integers up to 255² are exact in float64 whatever the order, so the mean is the same on every machine.
     total, squares, count = np.zeros((center.size, center.size, 3)), np.zeros(3), 0
     for batch in loader.epoch(0):
-        pixels = batch.pixels[:, 0].astype(np.float64)
+        pixels = batch.pixels[:, 0].astype(np.float64)  # those missing are 0
         total += pixels.sum(axis=0)
         squares += (pixels**2).sum(axis=(0, 1, 2))
-        count += len(pixels)
+        count += len(pixels) - len(batch.missing)
     image = total / count
     mean = image.mean(axis=(0, 1))
     deviation = np.sqrt(np.maximum(squares / (count * center.size**2) - mean**2, 1e-6))
@@ -141,6 +221,7 @@ class Chosen:
 
     def __init__(self, dataset: Dataset, indices: np.ndarray) -> None:
         self.classes = dataset.classes
+        self.root = getattr(dataset, "root", None)
         self._dataset, self._indices = dataset, indices
 
     def __len__(self) -> int:

@@ -22,8 +22,8 @@ from PIL import Image
 
 from ilsvrc import data
 from ilsvrc.data import shards
+from ilsvrc.data.decode import decode
 from ilsvrc.data.folders import rows
-from ilsvrc.data.loader import decode
 from ilsvrc.data.part import read_fix_list, without
 from ilsvrc.data.sample import Dataset, Sample
 from ilsvrc.data.tar_index import write_whole

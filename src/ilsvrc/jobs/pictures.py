@@ -1,12 +1,14 @@
 """Validation images for the report, with what each network made of them."""
 
 import io
+from contextlib import suppress
 
 import numpy as np
 from PIL import Image
 
-from ilsvrc.data.loader import decode
+from ilsvrc.data.decode import decode
 from ilsvrc.data.sample import Classes, Dataset
+from ilsvrc.errors import BadImage
 from ilsvrc.jobs.evaluate import read_predictions
 from ilsvrc.reports.race_report import Answer, Guess, Picture
 from ilsvrc.train.run import Run
@@ -27,10 +29,14 @@ def pictures(dataset: Dataset, runs: dict[str, Run], count: int = SHOWN) -> tupl
     wrong = np.mean([p.probabilities.argmax(axis=1) != p.labels for p in stored.values()], axis=0)
     hard, easy = np.flatnonzero(wrong >= 0.5), np.flatnonzero(wrong < 0.5)
     chosen = np.concatenate([_spread(easy, count - min(count // 2, len(hard))), _spread(hard, count // 2)])
+    thumbnails = {}
+    for index in np.sort(chosen):
+        with suppress(BadImage):  # passed over, as the run was asked to
+            thumbnails[index] = thumbnail(dataset, int(index))
     return tuple(
         Picture(
             name=first.names[index],
-            jpeg=thumbnail(dataset, int(index)),
+            jpeg=jpeg,
             label=int(first.labels[index]),
             truth=dataset.classes.name(int(first.labels[index])),
             answers=tuple(
@@ -38,7 +44,7 @@ def pictures(dataset: Dataset, runs: dict[str, Run], count: int = SHOWN) -> tupl
                 for name, p in stored.items()
             ),
         )
-        for index in np.sort(chosen)
+        for index, jpeg in thumbnails.items()
     )
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ilsvrc import data, models, weights
 from ilsvrc.data import imagenet
-from ilsvrc.data.loader import decode
+from ilsvrc.data.decode import decode
 from ilsvrc.data.sample import Classes, Sample
 from ilsvrc.errors import DataError, SpecError
 from ilsvrc.jobs.input import Normal

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from ilsvrc import models
+from ilsvrc.data.decode import USUAL, Reading
 from ilsvrc.entries import ENTRIES
 from ilsvrc.entries.miniature import MINIATURES, PROTOCOL
 from ilsvrc.entries.titles import TITLES
@@ -45,6 +46,7 @@ class Wishes:
     image_size: int | None = None
     width: float | None = None
     seed: int = 0
+    reading: Reading = USUAL
 
 
 def seats(wishes: Wishes) -> dict[str, Member]:
@@ -113,7 +115,7 @@ def _training(key: str, member: Member, wishes: Wishes) -> Training:
     epochs = round(member.recipe.epochs) if wishes.epochs is None else wishes.epochs
     if epochs < 1:
         raise SpecError(f"{epochs} epochs are asked for; a race takes at least 1")
-    return Training(member=member, protocol=protocol, epochs=epochs, seed=wishes.seed)
+    return Training(member=member, protocol=protocol, epochs=epochs, seed=wishes.seed, reading=wishes.reading)
 
 
 def _run_all(trainings: dict[str, Training], splits: Splits, runs: Path, bench: Bench, watch: Watch) -> dict[str, Run]:

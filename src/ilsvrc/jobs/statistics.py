@@ -18,7 +18,7 @@ import numpy as np
 
 from ilsvrc import data
 from ilsvrc.data.arrays import read_arrays
-from ilsvrc.data.loader import decode
+from ilsvrc.data.decode import decode
 from ilsvrc.data.sample import Dataset
 from ilsvrc.data.tar_index import write_whole
 from ilsvrc.errors import DataError

@@ -10,10 +10,12 @@ import torch
 from torch import nn
 
 from ilsvrc import models
-from ilsvrc.data.loader import Kept
+from ilsvrc.data.decode import USUAL, Reading
+from ilsvrc.data.kept import Kept
 from ilsvrc.errors import SpecError
+from ilsvrc.jobs.bad_images import BadImages
 from ilsvrc.jobs.evaluate import Judge, write_predictions
-from ilsvrc.jobs.input import Normal, OnDevice, Splits, epochs_on, normal_of, training_loader
+from ilsvrc.jobs.input import Feed, Normal, OnDevice, Splits, epochs_on, normal_of, training_loader
 from ilsvrc.jobs.interrupt import Interruption, Stopped
 from ilsvrc.jobs.machine import Bench, circumstances
 from ilsvrc.jobs.start import Left, left_by
@@ -41,6 +43,7 @@ class Training:
     epochs: int
     seed: int
     start: Path | None = None  # a finished run, or weights: what a recipe with starts_from starts from
+    reading: Reading = USUAL
 
     @property
     def size(self) -> int:
@@ -123,6 +126,8 @@ def run_training(
 
         def after_epoch(place: Place, measured: dict[str, float]) -> None:
             line = work.close_epoch(place, measured)
+            for fault in work.bad_images():
+                watch.say(fault)
             stage.at(place.epoch, line)
             watch.say(f"  {training.member.model:>18}  epoch {place.epoch:>2} of {training.epochs}  {line}")
 
@@ -143,6 +148,8 @@ def run_training(
             after_update=work.upkeep.after_update,
         )
         place = train(work.network, work.batches, work.optimizer, rate=work.rate, loss=work.loss, run=course)
+        for fault in work.bad_images():
+            watch.say(fault)
         if place.epoch < training.epochs:
             work.save(place)
             raise Stopped(
@@ -166,9 +173,12 @@ class Work:
         if left:
             start_from(self.network, left.tensors(), left.layers)
         self.normal = self._normal(splits, stores)
-        kept = stores.of(("train", split(recipe.augment)[0]))
+        reading = training.reading
+        feed = Feed(
+            threads=bench.loaders, kept=stores.of(("train", split(recipe.augment)[0], reading)), reading=reading
+        )
         batch = min(recipe.batch, len(splits.train))
-        self.loader = training_loader(splits.train, recipe, batch, training.seed, bench.loaders, kept)
+        self.loader = training_loader(splits.train, recipe, batch, training.seed, feed)
         recipe = recipes.in_updates(recipe, training.epochs * len(self.loader))
         self.upkeep = Upkeep(self.network, recipe)
         self.optimizer = optimizer(self.network, recipe.optimizer)
@@ -176,7 +186,9 @@ class Work:
         self.loss = classification(
             side_weight=recipe.side_weight, label_smoothing=recipe.label_smoothing, precision=bench.precision
         )
-        self.judge = Judge(splits.val, training.judged_by, bench, stores.of(("val", training.judged_by)))
+        views = stores.of(("val", training.judged_by, reading))
+        self.judge = Judge(splits.val, training.judged_by, bench, views, reading)
+        self.bad, self._unsaid = BadImages(), list[str]()
         self.epochs: list[dict[str, Any]] = []
         self.line = f"{size} px, {bench.precision}"
 
@@ -191,7 +203,17 @@ class Work:
         self.upkeep.load_state_dict(state.get("upkeep", {}))
         place = Place(**state["place"])
         self.epochs = self.run.log()[: place.epoch]
+        self.bad = BadImages(state.get("bad_images"))
         return place
+
+    def bad_images(self) -> list[str]:
+        """A line for each image that was found to be undecodable since this was asked."""
+        self._learn()
+        lines, self._unsaid = self._unsaid, []
+        return lines
+
+    def _learn(self) -> None:
+        self._unsaid += [*self.bad.learn("train", self.loader), *self.bad.learn("val", self.judge.loader)]
 
     def batches(self, place: Place) -> OnDevice:
         """The rest of the epoch at `place`."""
@@ -203,17 +225,17 @@ class Work:
             verdict = self.judge(self.network, self.normal)
         before = self.epochs[-1]["seconds"] if self.epochs else 0.0
         speed = measured["images"] / measured["seconds"]
-        self.epochs.append(
-            {
-                "epoch": place.epoch,
-                "loss": measured["loss"],
-                "top1_error": verdict.top1.value,
-                "top5_error": verdict.top5.value,
-                "rate": self.rate(place.epoch - 1e-6),
-                "seconds": before + measured["seconds"],
-                "images_per_second": speed,
-            }
-        )
+        self._learn()
+        logged = {
+            "epoch": place.epoch,
+            "loss": measured["loss"],
+            "top1_error": verdict.top1.value,
+            "top5_error": verdict.top5.value,
+            "rate": self.rate(place.epoch - 1e-6),
+            "seconds": before + measured["seconds"],
+            "images_per_second": speed,
+        }
+        self.epochs.append(self.bad.added(logged, self.bad.names()))
         self.run.write_log(self.epochs)
         self.save(place)
         self.line = (
@@ -224,11 +246,13 @@ class Work:
 
     def save(self, place: Place) -> None:
         """Everything needed to continue from `place`."""
+        self._learn()
         state = {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "upkeep": self.upkeep.state_dict(),
             "place": asdict(place),
+            "bad_images": self.bad.found,
         }
         checkpoint.save_state(self.run.state, state)
 
@@ -241,15 +265,14 @@ class Work:
             checkpoint.save_weights(self.run.weights, self.network, words)
         write_predictions(self.run.directory / "predictions.npz", verdict.predictions)
         last = self.epochs[-1]
-        self.run.write_scores(
-            {
-                "protocol": as_json(self.training.judged_by),
-                "split": "val",
-                "scores": [asdict(verdict.top1), asdict(verdict.top5)],
-                "seconds": last["seconds"],
-                "images_per_second": last["images_per_second"],
-            }
-        )
+        scores = {
+            "protocol": as_json(self.training.judged_by),
+            "split": "val",
+            "scores": [asdict(verdict.top1), asdict(verdict.top5)],
+            "seconds": last["seconds"],
+            "images_per_second": last["images_per_second"],
+        }
+        self.run.write_scores(self.bad.added(scores, self.bad.found))
 
     def recompute(self) -> None:
         """Batch norm's statistics over training images, where the recipe asks for it; the same whenever it is done."""
@@ -263,10 +286,10 @@ class Work:
     def _normal(self, splits: Splits, stores: Stores) -> Normal:
         path = self.run.directory / "input.safetensors"
         if not path.exists():
-            recipe, protocol = self.training.recipe, self.training.judged_by
+            recipe, protocol, reading = self.training.recipe, self.training.judged_by, self.training.reading
+            feed = Feed(threads=self.bench.loaders, reading=reading)
             normal = stores.normal(
-                (recipe.mean, recipe.unit, protocol),
-                lambda: normal_of(splits.train, recipe, protocol, self.bench.loaders),
+                (recipe.mean, recipe.unit, protocol, reading), lambda: normal_of(splits.train, recipe, protocol, feed)
             )
             checkpoint.save_tensors(path, {"mean": normal.mean, "unit": normal.unit}, {})
         return Normal(**checkpoint.load_tensors(path))
@@ -284,4 +307,5 @@ def asked(training: Training, splits: Splits, bench: Bench, left: Left | None = 
         "classes": len(splits.train.classes),
         "precision": bench.precision,
         "device": bench.device.type,
+        "reading": asdict(training.reading),
     }

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ilsvrc import models
+from ilsvrc.data.decode import USUAL, Reading
 from ilsvrc.entries.miniature import PROTOCOL
 from ilsvrc.entries.recipes import recipes_of
 from ilsvrc.errors import SpecError
@@ -26,6 +27,7 @@ class Order:
     image_size: int | None
     seed: int
     start: Path | None = None  # a finished run, or weights, for a recipe that starts from another training
+    reading: Reading = USUAL
 
     def training(self) -> Training:
         """What that asks. Raises SpecError on an unknown network or recipe."""
@@ -44,7 +46,14 @@ class Order:
         member = Member(model=self.name, recipe=recipe, image_size=size, width=width)
         protocol = PROTOCOL if kind == "miniature" else Crops(layout="center")
         epochs = self.epochs or max(1, round(recipe.epochs))
-        return Training(member=member, protocol=protocol, epochs=epochs, seed=self.seed, start=self.start)
+        return Training(
+            member=member,
+            protocol=protocol,
+            epochs=epochs,
+            seed=self.seed,
+            start=self.start,
+            reading=self.reading,
+        )
 
 
 def train_one(
@@ -65,4 +74,10 @@ def train_one(
         run = run_training(training, open_splits(path), directory, bench, watch)
     scores = run.read_scores() or {}
     errors = ", ".join(f"{score['metric']} {score['value']:.1%}" for score in scores["scores"])
-    return f"{order.name}: {errors} after {training.epochs} epochs; everything is in {directory}"
+    return f"{order.name}: {errors} after {training.epochs} epochs{_skipped(scores)}; everything is in {directory}"
+
+
+def _skipped(scores: dict[str, Any]) -> str:
+    """How many images were passed over; nothing where none was."""
+    count = sum(len(faults) for faults in scores.get("bad_images", {}).values())
+    return f", {count:,} images that cannot be decoded passed over" if count else ""

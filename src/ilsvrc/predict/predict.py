@@ -13,6 +13,7 @@ from ilsvrc.predict.views import views
 from ilsvrc.spec import Crops
 from ilsvrc.transforms import geometry
 from ilsvrc.transforms.picture import Picture
+from ilsvrc.transforms.resample import Resampler
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,13 +25,13 @@ class Predictions:
     labels: np.ndarray
 
 
-def cutter(protocol: Crops) -> Callable[[np.ndarray, random.Random], np.ndarray]:
+def cutter(protocol: Crops, resampler: Resampler = "fast") -> Callable[[np.ndarray, random.Random], np.ndarray]:
     """A function from pixels (H, W, 3) to the protocol's views, (V, S, S, 3) uint8. It draws nothing."""
 
     def cut(pixels: np.ndarray, rng: random.Random) -> np.ndarray:
         seen = []
         for side in protocol.short_sides:
-            picture = geometry.at_least(geometry.short_side(Picture(pixels), side), protocol.size)
+            picture = geometry.at_least(geometry.short_side(Picture(pixels, resampler=resampler), side), protocol.size)
             for view in views(protocol, picture.width, picture.height, min(picture.width, picture.height)):
                 left, top, right, bottom = view.box
                 part = picture.pixels[top:bottom, left:right]

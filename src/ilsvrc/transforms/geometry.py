@@ -1,7 +1,8 @@
-"""Resize, crop, mirror. Inputs are never changed in place.
+"""Resize, crop, mirror, rotate. Inputs are never changed in place.
 
 A box's edges are pixels, both inside: a box (xmin, xmax) covers the interval
-[xmin, xmax + 1) of the image plane, which is what is scaled, cut and reflected.
+[xmin, xmax + 1) of the image plane, which is what is scaled, cut, reflected and turned.
+A box that was cut away holds no pixel: xmax < xmin. It stays, so that boxes keep their labels.
 """
 
 import math
@@ -12,13 +13,14 @@ import numpy as np
 from PIL import Image
 
 from ilsvrc.transforms.picture import Picture
+from ilsvrc.transforms.resample import Part, mirrored, resampled
 
 
 def resized(picture: Picture, width: int, height: int) -> Picture:
-    """The whole picture at another size, bilinear with antialiasing (Pillow's)."""
+    """The whole picture at another size, bilinear with antialiasing."""
     if (width, height) == (picture.width, picture.height):
         return picture
-    return _stretched(picture, (0, 0, picture.width, picture.height), width, height)
+    return stretched(picture, (0, 0, picture.width, picture.height), width, height)
 
 
 def short_side(picture: Picture, pixels: int) -> Picture:
@@ -28,11 +30,14 @@ def short_side(picture: Picture, pixels: int) -> Picture:
 
 
 def cut(picture: Picture, left: int, top: int, width: int, height: int) -> Picture:
-    """The rectangle from (left, top); boxes are clipped to it, and one wholly outside becomes empty (xmax < xmin)."""
+    """The rectangle from (left, top); boxes are clipped to it, and one wholly outside becomes (0, 0, -1, -1)."""
     pixels = picture.pixels[top : top + height, left : left + width]
+    if not len(picture.boxes):
+        return replace(picture, pixels=pixels)
     boxes = picture.boxes - np.array([left, top, left, top], picture.boxes.dtype)
     low, high = np.zeros(2, boxes.dtype), np.array([width - 1, height - 1], boxes.dtype)
     boxes = np.concatenate([np.maximum(boxes[:, :2], low), np.minimum(boxes[:, 2:], high)], axis=1)
+    boxes[_empty(boxes)] = (0, 0, -1, -1)
     return replace(picture, pixels=pixels, boxes=boxes)
 
 
@@ -59,20 +64,25 @@ def ten_crop(picture: Picture, rng: random.Random, size: int) -> Picture:
 
 
 def area_crop(picture: Picture, rng: random.Random, size: int, low: float) -> Picture:
-    """A rectangle of `low` to 1 of the area and a ratio of 3/4 to 4/3, both uniform, resized to a square.
+    """The rectangle of `area_part`, resized to a square."""
+    return stretched(picture, area_part(picture.width, picture.height, rng, low), size, size)
+
+
+def area_part(width: int, height: int, rng: random.Random, low: float) -> Part:
+    """A rectangle of `low` to 1 of the area of an image, and a ratio of 3/4 to 4/3, both uniform.
 
     Ten draws; when none fits, the central square (the usual reading of Szegedy et al. 2015, section 6).
     """
-    area = picture.width * picture.height
+    area = width * height
     for _ in range(10):
         target, ratio = rng.uniform(low, 1.0) * area, rng.uniform(3 / 4, 4 / 3)
-        width, height = round(math.sqrt(target * ratio)), round(math.sqrt(target / ratio))
-        if 0 < width <= picture.width and 0 < height <= picture.height:
-            left, top = rng.randint(0, picture.width - width), rng.randint(0, picture.height - height)
-            return _stretched(picture, (left, top, left + width, top + height), size, size)
-    side = min(picture.width, picture.height)
-    left, top = (picture.width - side) // 2, (picture.height - side) // 2
-    return _stretched(picture, (left, top, left + side, top + side), size, size)
+        wide, high = round(math.sqrt(target * ratio)), round(math.sqrt(target / ratio))
+        if 0 < wide <= width and 0 < high <= height:
+            left, top = rng.randint(0, width - wide), rng.randint(0, height - high)
+            return left, top, left + wide, top + high
+    side = min(width, height)
+    left, top = (width - side) // 2, (height - side) // 2
+    return left, top, left + side, top + side
 
 
 def mirror(picture: Picture, rng: random.Random, probability: float) -> Picture:
@@ -82,10 +92,40 @@ def mirror(picture: Picture, rng: random.Random, probability: float) -> Picture:
     """
     if rng.random() >= probability:
         return picture
+    if not len(picture.boxes):
+        return replace(picture, pixels=mirrored(picture.pixels))
     last = picture.width - 1
     xmin, ymin, xmax, ymax = picture.boxes.T
     boxes = np.stack([last - xmax, ymin, last - xmin, ymax], axis=1)
-    return replace(picture, pixels=picture.pixels[:, ::-1], boxes=boxes)
+    return replace(picture, pixels=mirrored(picture.pixels), boxes=boxes)
+
+
+def rotate(picture: Picture, rng: random.Random, degrees: float) -> Picture:
+    """Turn about the centre by an angle uniform within ± `degrees`, bilinear; what comes from outside is black.
+
+    The size stays. A box becomes the smallest upright one about the turned one, clipped to the picture, and empty
+    where it lies wholly outside.
+    """
+    angle = rng.uniform(-degrees, degrees)
+    image = Image.fromarray(np.ascontiguousarray(picture.pixels))
+    pixels = np.asarray(image.rotate(angle, Image.Resampling.BILINEAR))
+    if not len(picture.boxes):
+        return replace(picture, pixels=pixels)
+    xmin, ymin, xmax, ymax = (picture.boxes + np.array([0, 0, 1, 1])).T  # edges of the image plane
+    across = np.stack([xmin, xmax, xmax, xmin], axis=1) - picture.width / 2
+    down = np.stack([ymin, ymin, ymax, ymax], axis=1) - picture.height / 2
+    cosine, sine = math.cos(math.radians(angle)), math.sin(math.radians(angle))  # counterclockwise, rows downwards
+    x = across * cosine + down * sine + picture.width / 2
+    y = down * cosine - across * sine + picture.height / 2
+    boxes = np.stack([x.min(1), y.min(1), x.max(1) - 1, y.max(1) - 1], axis=1).astype(np.float32)
+    boxes[_empty(picture.boxes)] = (0, 0, -1, -1)
+    turned = replace(picture, pixels=pixels, boxes=boxes)
+    return cut(turned, 0, 0, picture.width, picture.height)
+
+
+def _empty(boxes: np.ndarray) -> np.ndarray:
+    """(B,): which boxes hold no pixel."""
+    return np.asarray((boxes[:, 2:] < boxes[:, :2]).any(axis=1))
 
 
 def at_least(picture: Picture, size: int) -> Picture:
@@ -93,13 +133,17 @@ def at_least(picture: Picture, size: int) -> Picture:
     return picture if min(picture.width, picture.height) >= size else short_side(picture, size)
 
 
-def _stretched(picture: Picture, box: tuple[int, int, int, int], width: int, height: int) -> Picture:
-    """The part `box` (right and bottom excluded) resized to `width` by `height`, boxes with it."""
-    left, top, right, bottom = box
-    image = Image.fromarray(np.ascontiguousarray(picture.pixels))
-    pixels = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box=box))
-    part = cut(picture, left, top, right - left, bottom - top)
+def stretched(picture: Picture, part: Part, width: int, height: int) -> Picture:
+    """A part of a picture (right and bottom excluded) resized to `width` by `height`, boxes with it.
+
+    Only the pixels of the part count, and rows below it need not be there.
+    """
+    left, top, right, bottom = part
+    pixels = resampled(picture.pixels, part, width, height, picture.resampler)
+    inner = cut(picture, left, top, right - left, bottom - top)
+    if not len(inner.boxes):
+        return replace(inner, pixels=pixels)
     scale = np.array([width / (right - left), height / (bottom - top)] * 2)
-    edges = part.boxes + np.array([0, 0, 1, 1])  # pixel numbers to edges of the image plane
+    edges = inner.boxes + np.array([0, 0, 1, 1])  # pixel numbers to edges of the image plane
     boxes = edges * scale - np.array([0, 0, 1, 1])
-    return replace(part, pixels=pixels, boxes=boxes.astype(np.float32))
+    return replace(inner, pixels=pixels, boxes=boxes.astype(np.float32))

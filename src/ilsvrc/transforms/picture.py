@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ilsvrc.transforms.resample import Resampler
+
 
 @dataclass(frozen=True, eq=False)
 class Picture:
@@ -11,12 +13,13 @@ class Picture:
 
     pixels is (H, W, 3) uint8, RGB. boxes is (B, 4), each row xmin, ymin, xmax, ymax, both edges inside.
     shift is (3,) float32 on the 0-255 scale: Krizhevsky et al. 2012 add their colour noise to the
-    mean-subtracted image without clipping, which uint8 cannot hold.
+    mean-subtracted image without clipping, which uint8 cannot hold. resampler says how it is resized.
     """
 
     pixels: np.ndarray
     boxes: np.ndarray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
     shift: np.ndarray = field(default_factory=lambda: np.zeros(3, np.float32))
+    resampler: Resampler = "fast"
 
     @property
     def height(self) -> int:

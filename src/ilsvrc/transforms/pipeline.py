@@ -16,6 +16,7 @@ from ilsvrc.spec import (
     Mirror,
     PcaLighting,
     RandomCrop,
+    Rotation,
     ShortSide,
     TenCrop,
     Warp,
@@ -76,6 +77,8 @@ def apply(step: Augmentation, picture: Picture, rng: random.Random) -> Picture:
             return geometry.area_crop(picture, rng, size, low)
         case Mirror():
             return geometry.mirror(picture, rng, 0.5)
+        case Rotation(degrees):
+            return geometry.rotate(picture, rng, degrees)
         case PcaLighting(std):
             return color.pca_lighting(picture, rng, std)
         case ColorJitter(strength):

@@ -1,0 +1,102 @@
+"""Batches, and how one comes about: images are written into its arrays in place, by whichever thread has them."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """What a transform made of one image: (V, S, S, 3) uint8, or (S, S, 3) for one view; (3,) float32 to add.
+
+    boxes is (B, 4), moved with the pixels, and empty (xmax < xmin) where a box was cut away; None where not wanted.
+    """
+
+    pixels: np.ndarray
+    shift: np.ndarray
+    boxes: np.ndarray | None = None
+
+
+Write = Callable[[Views, np.ndarray], None]  # one image's views into its place, float32 of the shape of the pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """pixels (B, S, S, 3) or (B, V, S, S, 3); shift (B, 3) float32; labels (B,) int64, -1 where unknown.
+
+    pixels are uint8, or float32 with everything done where the pass was asked to write them so. boxes and box_labels
+    have an entry per image, (N, 4) and (N,), or None for one without boxes; they are None where boxes were not asked
+    for. missing has the places of images that could not be decoded, whose pixels are 0.
+    """
+
+    names: tuple[str, ...]
+    pixels: np.ndarray
+    shift: np.ndarray
+    labels: np.ndarray
+    boxes: tuple[np.ndarray | None, ...] | None = None
+    box_labels: tuple[np.ndarray | None, ...] | None = None
+    missing: frozenset[int] = field(default_factory=frozenset)
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """One image in one epoch; views is None where it could not be decoded."""
+
+    name: str
+    label: int
+    views: Views | None
+    box_labels: np.ndarray | None = None
+
+
+class Filling:
+    """A batch of `count` images under way. Its pixels get their shape from the first image, where it is not known."""
+
+    def __init__(self, count: int, shape: tuple[int, ...] | None, write: Write | None) -> None:
+        self.count, self.shape = count, shape
+        self._write = write
+        self._seen: list[Seen | None] = [None] * count
+        self._shift = np.zeros((count, 3), np.float32)
+        self._lock = threading.Lock()
+        self._pixels = None if shape is None else self._room(shape)
+
+    def _room(self, shape: tuple[int, ...]) -> np.ndarray:
+        return np.empty((self.count, *shape), np.float32 if self._write else np.uint8)
+
+    def put(self, place: int, seen: Seen) -> None:
+        """That image into its place."""
+        views = seen.views
+        if views is None:
+            self._seen[place] = seen
+            return
+        with self._lock:
+            if self._pixels is None:
+                self.shape = views.pixels.shape
+                self._pixels = self._room(self.shape)
+        if self._write:
+            self._write(views, self._pixels[place])
+        else:
+            self._pixels[place] = views.pixels
+        self._shift[place] = views.shift
+        kept = Views(self._pixels[place], views.shift, views.boxes)  # let go of the image's own pixels
+        self._seen[place] = Seen(seen.name, seen.label, kept, seen.box_labels)
+
+    def batch(self, boxes: bool) -> Batch:
+        """The batch, when every image is in its place and the shape is known."""
+        seen = [each for each in self._seen if each is not None]
+        missing = frozenset(place for place, each in enumerate(seen) if each.views is None)
+        if self._pixels is None:
+            assert self.shape is not None
+            self._pixels = self._room(self.shape)
+        for place in missing:
+            self._pixels[place] = 0
+        return Batch(
+            tuple(each.name for each in seen),
+            self._pixels,
+            self._shift,
+            np.array([each.label for each in seen], np.int64),
+            tuple(each.views.boxes if each.views else None for each in seen) if boxes else None,
+            tuple(each.box_labels for each in seen) if boxes else None,
+            missing,
+        )

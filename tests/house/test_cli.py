@@ -25,7 +25,7 @@ OPTIONS: dict[str, set[str]] = {
     "show": {"ENTRY", "--json"},
     "train": {
         *{"NAME", "--data", "--recipe", "--epochs", "--width", "--image-size", "--seed", "--out", "--resume"},
-        *{"--device", "--precision", "--loaders"},
+        *{"--batch", "--device", "--precision", "--loaders", "--processes", "--parallel"},
     },
     "convert": {"SOURCE", "--model", "--out"},
     "weights": {"FILE", "--json"},

@@ -1,11 +1,39 @@
 """`ilsvrc train`, `evaluate` and `report`: one network, and several beside each other."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
 from ilsvrc.commands.options import Flag, Positive, Precision, Seed, Threads, Width
+
+if TYPE_CHECKING:
+    from ilsvrc.jobs.machine import Bench
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Hardware:
+    """What a training runs on."""
+
+    device: str = "auto"
+    "auto, cpu, cuda or cuda:1."
+    precision: Precision = "auto"
+    "Of the network's arithmetic; auto takes bf16 where the machine multiplies it in hardware."
+    loaders: Threads | None = None
+    "Threads that decode and augment, of a machine's processes together."
+    processes: Positive | None = None
+    "Train in so many processes on this machine, each on a GPU of its own, by the torchrun line that is printed."
+    parallel: Literal["sync", "ddp", "fsdp"] = "sync"
+    """sync takes batch norm's statistics over the whole batch, ddp in each process by itself as on the papers' GPUs,
+    fsdp splits weights and optimizer over the processes."""
+
+    def bench(self) -> "Bench":
+        """The machine that was asked for. Raises SpecError when it is not there."""
+        from ilsvrc.jobs.machine import bench
+
+        return bench(self.device, self.precision, self.loaders)
 
 
 def train(
@@ -20,10 +48,9 @@ def train(
     seed: Seed = 0,
     out: Path | None = None,
     resume: Literal["auto", "never"] = "auto",
-    device: str = "auto",
-    precision: Precision = "auto",
-    loaders: Threads | None = None,
-) -> None:
+    batch: Positive | None = None,
+    hardware: Hardware = Hardware(),
+) -> int:
     """Train one network on a data set; started again with the same words it goes on where it stopped.
 
     Parameters
@@ -46,21 +73,26 @@ def train(
         The run's directory; runs/NAME.SEED by default.
     resume
         auto goes on with what OUT holds; never refuses an OUT that holds something.
-    device
-        auto, cpu, cuda or cuda:1.
-    precision
-        Of the network's arithmetic; auto takes bf16 where the machine multiplies it in hardware.
-    loaders
-        Threads that decode and augment.
+    batch
+        Images per update, over all processes; the rate follows in proportion, and what changed is printed.
     """
-    from ilsvrc.jobs.machine import bench, keep_memory
+    import sys
+
+    from ilsvrc.jobs.launch import company, joins, launch, without_processes
+
+    if (hardware.processes or 1) > 1 and not joins():
+        return launch(hardware.processes or 1, without_processes(sys.argv[1:]))
+    from ilsvrc.jobs.machine import keep_memory
     from ilsvrc.jobs.train_one import Order, train_one
     from ilsvrc.reports.progress import Watch
 
     keep_memory()
-    order = Order(name=name, recipe=recipe, epochs=epochs, width=width, image_size=image_size, seed=seed)
-    line = train_one(order, str(data), out, resume, bench(device, precision, loaders), Watch())
-    print(line)
+    order = Order(name=name, recipe=recipe, epochs=epochs, width=width, image_size=image_size, seed=seed, batch=batch)
+    with company(hardware.bench, hardware.parallel, hardware.processes) as place:
+        line = train_one(order, str(data), out, resume, place, Watch(quiet=not place.processes.first))
+        if place.processes.first:
+            print(line)
+    return 0
 
 
 def evaluate(

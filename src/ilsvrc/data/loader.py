@@ -96,6 +96,7 @@ class Loader:
 
     fixed is applied once per image and its result kept in `kept` while there is room;
     drawn is applied at every visit with the generator of (seed, epoch, index).
+    Of each batch process r of n in `part` (r, n) takes a run, equal to one image; together they take all of it.
     Without a seed the order is the data set's. No image is dropped and none is repeated: the last
     batch of an epoch may be smaller.
     """
@@ -112,6 +113,7 @@ class Loader:
         kept: Kept | None = None,
     ) -> None:
         self.dataset = dataset
+        self.part = (0, 1)  # (r, n): the share of process r of n
         self.batch = batch
         self.shuffle = seed is not None
         self.seed = seed or 0
@@ -162,6 +164,8 @@ class Epoch:
         """Batch `number` of the epoch, loaded here and now."""
         loader = self._loader
         chosen = self._order[number * loader.batch : (number + 1) * loader.batch]
+        rank, of = loader.part
+        chosen = chosen[len(chosen) * rank // of : len(chosen) * (rank + 1) // of]
         return _stacked([loader.one(self._epoch, int(index)) for index in chosen])
 
     def __iter__(self) -> Iterator[Batch]:

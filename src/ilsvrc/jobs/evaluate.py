@@ -14,7 +14,7 @@ from ilsvrc import data, models
 from ilsvrc.data.loader import Kept, Loader
 from ilsvrc.data.sample import Dataset
 from ilsvrc.errors import DataError, SpecError
-from ilsvrc.jobs.input import Normal, judging_loader
+from ilsvrc.jobs.input import Chosen, Normal, judging_loader
 from ilsvrc.jobs.machine import Bench
 from ilsvrc.predict.predict import Predictions, predict
 from ilsvrc.scoring import Score, flat_error
@@ -24,10 +24,12 @@ from ilsvrc.train.loss import autocast
 from ilsvrc.train.recipe import protocol_at_size
 from ilsvrc.train.run import Run
 
+NOTHING = Predictions((), np.zeros((0, 0), np.float32), np.zeros(0, np.int64))
+
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """What a network says of a split and how wrong it is."""
+    """What a network says of a split and how wrong it is; of several processes the first alone has the predictions."""
 
     predictions: Predictions
     top1: Score
@@ -40,18 +42,53 @@ class Judge:
     def __init__(self, dataset: Dataset, protocol: Crops, bench: Bench, kept: Kept | None = None) -> None:
         self.protocol, self.bench = protocol, bench
         views = len(protocol.short_sides) * (10 if protocol.layout == "ten" else 1)
-        batch = max(1, 64 // views)
-        self.loader: Loader = judging_loader(dataset, protocol, batch, bench.loaders, kept)
+        self.batch = max(1, 64 // views)
+        self.count = len(dataset)
+        self.mine = self._mine()
+        chosen = dataset if bench.processes.of == 1 else Chosen(dataset, self.mine)
+        self.loader: Loader = judging_loader(chosen, protocol, self.batch, bench.loaders, kept)
 
     def __call__(self, network: nn.Module, normal: Normal) -> Verdict:
-        """Every image once."""
+        """Every image once, whoever looks at it; all processes call this and are told the same."""
         context = partial(autocast, self.bench.device, self.bench.precision)
-        predictions = predict(network, self._batches(normal), self.protocol, context)
-        return Verdict(predictions, error(predictions, 1), error(predictions, 5))
+        processes = self.bench.processes
+        predictions = None
+        if len(self.mine):
+            predictions = predict(network, self._batches(normal), self.protocol, context)
+        parts = processes.collected((self.mine, predictions))
+        judged: list[Predictions] = []
+
+        def judge() -> tuple[Score, Score]:
+            judged.append(_together(parts, self.count))
+            return error(judged[0], 1), error(judged[0], 5)
+
+        top1, top5 = processes.first_does(judge)
+        return Verdict(judged[0] if judged else NOTHING, top1, top5)
+
+    def _mine(self) -> np.ndarray:
+        """The images of this process: whole batches, which come out the same to the bit whoever computes them."""
+        turns = self.bench.processes.turns(-(-self.count // self.batch))
+        runs = [np.arange(turn * self.batch, min((turn + 1) * self.batch, self.count)) for turn in turns]
+        return np.concatenate([np.arange(0), *runs])
 
     def _batches(self, normal: Normal) -> Iterator[tuple[tuple[str, ...], Tensor, np.ndarray]]:
         for batch in self.loader.epoch(0):
             yield batch.names, normal.images(batch, self.bench.device), batch.labels
+
+
+def _together(parts: list[tuple[np.ndarray, Predictions | None]], count: int) -> Predictions:
+    """The predictions of all processes in the data set's order. Raises DataError unless each image is there once."""
+    indices = np.concatenate([indices for indices, _ in parts])
+    if not np.array_equal(np.sort(indices), np.arange(count)):
+        raise DataError(f"{len(indices)} of {count} images were judged; give all processes the same data set")
+    if len(parts) == 1 and parts[0][1] is not None:
+        return parts[0][1]
+    order = np.argsort(indices)
+    found = [predictions for _, predictions in parts if predictions is not None]
+    names = [name for predictions in found for name in predictions.names]
+    probabilities = np.concatenate([predictions.probabilities for predictions in found])
+    labels = np.concatenate([predictions.labels for predictions in found])
+    return Predictions(tuple(names[index] for index in order), probabilities[order], labels[order])
 
 
 def error(predictions: Predictions, top: int) -> Score:

@@ -64,9 +64,18 @@ class Normal:
 
 
 def training_loader(
-    dataset: Dataset, recipe: Recipe, batch: int, seed: int, threads: int, kept: Kept | None = None
+    dataset: Dataset,
+    recipe: Recipe,
+    batch: int,
+    seed: int,
+    threads: int,
+    kept: Kept | None = None,
+    part: tuple[int, int] = (0, 1),
 ) -> Loader:
-    """Batches by the recipe: shuffled, augmented, and what needs no draw done once where it fits in memory."""
+    """Batches by the recipe: shuffled, augmented, and what needs no draw done once where it fits in memory.
+
+    part (r, n) is the share of process r of n in each of them.
+    """
     fixed, drawn = split(recipe.augment)
 
     def prepare(pixels: np.ndarray) -> np.ndarray:
@@ -76,7 +85,9 @@ def training_loader(
         picture = _transformed(Picture(pixels), drawn, rng)
         return Views(picture.pixels, picture.shift)
 
-    return Loader(dataset, batch=batch, fixed=prepare, drawn=augment, seed=seed, threads=threads, kept=kept)
+    loader = Loader(dataset, batch=batch, fixed=prepare, drawn=augment, seed=seed, threads=threads, kept=kept)
+    loader.part = part
+    return loader
 
 
 def judging_loader(dataset: Dataset, protocol: Crops, batch: int, threads: int, kept: Kept | None = None) -> Loader:

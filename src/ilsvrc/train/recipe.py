@@ -16,6 +16,22 @@ def at_size(recipe: Recipe, size: int) -> Recipe:
     return replace(recipe, augment=augment, gaps=(*recipe.gaps, f"images of {size} instead of {crops[-1]} pixels"))
 
 
+def scaled(recipe: Recipe, batch: int) -> Recipe:
+    """The recipe with updates of `batch` images and the rate in proportion (Goyal et al. 2017: the linear rule).
+
+    Raises SpecError unless batch is at least 1.
+    """
+    if batch < 1:
+        raise SpecError(f"a batch of {batch} images is asked for; an update takes at least 1")
+    if batch == recipe.batch:
+        return recipe
+    optimizer = replace(recipe.optimizer, lr=recipe.optimizer.lr * batch / recipe.batch)
+    change = (
+        f"batch {batch} instead of {recipe.batch}, and the rate {optimizer.lr:g} instead of {recipe.optimizer.lr:g}"
+    )
+    return replace(recipe, batch=batch, optimizer=optimizer, gaps=(*recipe.gaps, change))
+
+
 def protocol_at_size(protocol: Crops, size: int) -> Crops:
     """The protocol with every length scaled so that it cuts squares of `size` pixels."""
     if protocol.size == size:

@@ -5,11 +5,12 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from ilsvrc.entries.miniature import NORMALISED, PLAIN, PROTOCOL
-from ilsvrc.jobs.input import Splits
+from ilsvrc.jobs.input import Chosen, Splits
 from ilsvrc.jobs.interrupt import Stopped
 from ilsvrc.jobs.machine import Bench
 from ilsvrc.jobs.train import Training, run_training
@@ -26,6 +27,11 @@ def training(model: str = "resnet18", epochs: int = 2, batch: int = 16, seed: in
     recipe = PLAIN if model == "alexnet" else NORMALISED
     member = Member(model=model, recipe=replace(recipe, batch=batch), image_size=SIZE, width=width)
     return Training(member=member, protocol=PROTOCOL, epochs=epochs, seed=seed)
+
+
+def uneven(splits: Splits) -> Splits:
+    """The splits less one image to learn from: the last batch of an epoch has 11 images, which two cannot halve."""
+    return replace(splits, train=Chosen(splits.train, np.arange(59)))
 
 
 class Told(Watch):

@@ -20,6 +20,7 @@ from ilsvrc.jobs.machine import Bench
 from ilsvrc.jobs.train import run_training
 from ilsvrc.spec import Steps
 from ilsvrc.train.checkpoint import load_tensors
+from ilsvrc.train.keeper import Keeper
 from ilsvrc.train.run import Run
 
 
@@ -95,7 +96,7 @@ def kill() -> None:
 def test_a_run_that_was_killed_ends_in_the_same_bits(
     moment: str, finished: dict[str, Run], splits: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    owner = Run if moment == "write_log" else job.Work
+    owner = {"write_log": Run, "save": Keeper, "finish": job.Work}[moment]
     written = getattr(owner, moment)
     calls = []
 
@@ -154,11 +155,13 @@ def test_a_damaged_checkpoint_is_a_sentence_and_deleting_it_starts_anew(
     finished: dict[str, Run], splits: Splits, tmp_path: Path
 ):
     stopped_after(5, training(), splits, tmp_path / "run")
-    state = tmp_path / "run" / "state.pt"
-    state.write_bytes(state.read_bytes()[:1000])
-    with pytest.raises(WeightsError, match="delete it to start this training anew"):
+    states = [tmp_path / "run" / name for name in ("state.pt", "state.previous.pt")]
+    for state in states:
+        state.write_bytes(state.read_bytes()[:1000])
+    with pytest.raises(WeightsError, match=r"state\.pt is not a checkpoint .*; delete it to start this training anew"):
         run_training(training(), splits, tmp_path / "run", BENCH, QUIET)
-    state.unlink()
+    for state in states:
+        state.unlink()
     assert same_weights(run_training(training(), splits, tmp_path / "run", BENCH, QUIET), finished["resnet18"])
 
 
@@ -166,7 +169,7 @@ def test_a_training_that_diverges_says_what_is_left(splits: Splits, tmp_path: Pa
     wild = training()
     optimizer = replace(wild.member.recipe.optimizer, lr=1e30)
     recipe = replace(wild.member.recipe, optimizer=optimizer, schedule=Steps(at=()), clip_norm=0.0)
-    with pytest.raises(Diverged, match=r"ended with a mean loss of (nan|inf)"):
+    with pytest.raises(Diverged, match=r"epoch 1 has a loss of (nan|inf) by step \d; nothing was saved"):
         run_training(replace(wild, member=replace(wild.member, recipe=recipe)), splits, tmp_path, BENCH, QUIET)
 
 

@@ -84,13 +84,13 @@ def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path: Path):
     assert path.read_text() == "new"
 
 
-def test_the_file_is_synced_before_it_is_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_file_is_synced_before_it_is_renamed_and_its_name_after(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     order: list[str] = []
     fsync, replace = os.fsync, Path.replace
     monkeypatch.setattr(os, "fsync", lambda number: (order.append("sync"), fsync(number))[1])
     monkeypatch.setattr(Path, "replace", lambda path, other: (order.append("rename"), replace(path, other))[1])
     checkpoint.write_text(tmp_path / "file", "text")
-    assert order == ["sync", "rename"]
+    assert order == ["sync", "rename", "sync"], "the file, its name, and the folder that holds it"
 
 
 def test_folders_are_made_and_others_may_read(tmp_path: Path):

@@ -210,7 +210,7 @@ def test_a_training_that_is_done_takes_no_step():
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 
 
-@pytest.mark.parametrize(("epoch", "kept"), [(0, "nothing was saved yet"), (2, "the checkpoint of epoch 2 is intact")])
+@pytest.mark.parametrize(("epoch", "kept"), [(0, "nothing was saved yet"), (2, "the last checkpoint is intact")])
 def test_a_loss_that_is_no_number_ends_the_training_in_a_sentence(epoch: int, kept: str):
     model, closed = network(), []
 
@@ -218,7 +218,7 @@ def test_a_loss_that_is_no_number_ends_the_training_in_a_sentence(epoch: int, ke
         return loss(model, batch) * float("nan")
 
     fatal = course(Place(epoch), after_epoch=lambda place, measured: closed.append(place))
-    with pytest.raises(Diverged, match=f"epoch {epoch + 1} ended with a mean loss of nan; {kept}; a lower learning"):
+    with pytest.raises(Diverged, match=f"epoch {epoch + 1} has a loss of nan by step 5; {kept}; a lower learning"):
         train(model, Pass, moves(model, "velocity"), rate=rate, loss=broken, run=fatal)
     assert closed == []
 

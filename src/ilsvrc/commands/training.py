@@ -1,11 +1,12 @@
 """`ilsvrc train`, `evaluate` and `report`: one network, and several beside each other."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from ilsvrc.commands.options import BadImages, Flag, Positive, Precision, Seed, Threads, Width
+from ilsvrc.commands.groups import Hardware, Images
+from ilsvrc.commands.options import BadImages, Flag, Positive, Precision, Seed, Width
 
 
 def train(
@@ -21,12 +22,10 @@ def train(
     start: Path | None = None,
     out: Path | None = None,
     resume: Literal["auto", "never"] = "auto",
-    device: str = "auto",
-    precision: Precision = "auto",
-    loaders: Threads | None = None,
-    reference_decode: Flag = False,
-    bad_images: BadImages = "stop",
-) -> None:
+    batch: Positive | None = None,
+    hardware: Hardware = Hardware(),
+    images: Images = Images(),
+) -> int:
     """Train one network on a data set; started again with the same words it goes on where it stopped.
 
     Parameters
@@ -36,8 +35,7 @@ def train(
     data
         A data set: folders of classes, the official layout, Tiny ImageNet, or a mini set.
     recipe
-        paper, miniature, modern, or another of the network's; by default the paper's for the paper's size and the
-        miniature's else.
+        paper, miniature, modern, or another of its own; by default the paper's at the paper's size, else miniature.
     epochs
         Shorten or stretch the recipe to so many epochs.
     width
@@ -52,35 +50,24 @@ def train(
         The run's directory; runs/NAME.SEED by default.
     resume
         auto goes on with what OUT holds; never refuses an OUT that holds something.
-    device
-        auto, cpu, cuda or cuda:1.
-    precision
-        Of the network's arithmetic; auto takes bf16 where the machine multiplies it in hardware.
-    loaders
-        Threads that decode and augment.
-    reference_decode
-        Decode and resize to the bit as Pillow does, slower.
-    bad_images
-        stop refuses an image that cannot be decoded; skip puts the next of its class there, and says so.
+    batch
+        Images per update, over all processes; the rate follows in proportion, and what changed is printed.
     """
+    from ilsvrc.jobs.launch import company, joins, relaunch
+
+    if (hardware.processes or 1) > 1 and not joins():
+        return relaunch(hardware.processes or 1)
     from ilsvrc.jobs.input import reading
-    from ilsvrc.jobs.machine import bench, keep_memory
-    from ilsvrc.jobs.train_one import Order, train_one
-    from ilsvrc.reports.progress import Watch
+    from ilsvrc.jobs.machine import keep_memory
+    from ilsvrc.jobs.train_one import Order, train_together
 
     keep_memory()
-    read = reading(reference_decode, bad_images)
-    order = Order(
-        name=name,
-        recipe=recipe,
-        epochs=epochs,
-        width=width,
-        image_size=image_size,
-        seed=seed,
-        start=start,
-        reading=read,
-    )
-    print(train_one(order, str(data), out, resume, bench(device, precision, loaders), Watch()))
+    read = reading(images.reference_decode, images.bad_images)
+    sizes: dict[str, Any] = {"epochs": epochs, "width": width, "image_size": image_size, "batch": batch}
+    order = Order(name=name, recipe=recipe, start=start, seed=seed, reading=read, **sizes)
+    with company(hardware.bench, hardware.parallel, hardware.processes) as place:
+        train_together(order, str(data), out, resume, place)
+    return 0
 
 
 def evaluate(

@@ -1,20 +1,28 @@
 """What a training has met of images that cannot be decoded: named once, and kept in its record."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ilsvrc.data.loader import Fault, Loader
+from ilsvrc.data.loader import Fault
 
 
 class BadImages:
     """The faults of the loaders of one training, by split and name; what an earlier sitting found among them."""
 
-    def __init__(self, known: dict[str, dict[str, dict[str, str]]] | None = None) -> None:
-        self.found: dict[str, dict[str, dict[str, str]]] = known or {}
+    def __init__(self) -> None:
+        self.found: dict[str, dict[str, dict[str, str]]] = {}
 
-    def learn(self, split: str, loader: Loader) -> list[str]:
-        """Take over what a loader found; a line for each image that was not known."""
-        faults = [fault for _, fault in sorted(loader.faults.items())]  # threads find them in any order
+    def state_dict(self) -> dict[str, Any]:
+        """What a training goes on from."""
+        return self.found
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what state_dict gave."""
+        self.found = state
+
+    def learn(self, split: str, found: Mapping[int, Fault]) -> list[str]:
+        """Take over what loaders found, by index; a line for each image that was not known."""
+        faults = [fault for _, fault in sorted(found.items())]  # threads find them in any order
         new = [fault for fault in faults if fault.name not in self.found.get(split, {})]
         for fault in new:
             self.found.setdefault(split, {})[fault.name] = {"why": fault.why, "instead": fault.instead}

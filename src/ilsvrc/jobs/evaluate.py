@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from ilsvrc import data, models
 from ilsvrc.data.decode import USUAL, Reading
 from ilsvrc.data.kept import Kept
-from ilsvrc.data.loader import Loader
+from ilsvrc.data.loader import Fault, Loader
 from ilsvrc.data.sample import Dataset
 from ilsvrc.errors import DataError, SpecError
 from ilsvrc.jobs.bad_images import counted_as_wrong
-from ilsvrc.jobs.input import Feed, Normal, judging_loader
+from ilsvrc.jobs.input import Chosen, Feed, Normal, judging_loader
 from ilsvrc.jobs.machine import Bench
 from ilsvrc.predict.predict import Predictions, predict
 from ilsvrc.scoring import Score, flat_error
@@ -27,10 +27,12 @@ from ilsvrc.train.loss import autocast
 from ilsvrc.train.recipe import protocol_at_size
 from ilsvrc.train.run import Run
 
+NOTHING = Predictions((), np.zeros((0, 0), np.float32), np.zeros(0, np.int64))
+
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """What a network says of a split and how wrong it is."""
+    """What a network says of a split and how wrong it is; of several processes the first alone has the predictions."""
 
     predictions: Predictions
     top1: Score
@@ -54,23 +56,65 @@ class Judge:
     ) -> None:
         self.protocol, self.bench = protocol, bench
         views = len(protocol.short_sides) * (10 if protocol.layout == "ten" else 1)
-        batch = max(1, 64 // views)
+        self.batch = max(1, 64 // views)
+        self.count = len(dataset)
+        self.mine = self._mine()
+        chosen = dataset if bench.processes.of == 1 else Chosen(dataset, self.mine)
         feed = Feed(threads=bench.loaders, kept=kept, reading=reading)
-        self.loader: Loader = judging_loader(dataset, protocol, batch, feed)
+        self.loader: Loader = judging_loader(chosen, protocol, self.batch, feed)
 
     def __call__(self, network: nn.Module, normal: Normal) -> Verdict:
-        """Every image once."""
+        """Every image once, whoever looks at it; all processes call this and are told the same."""
         context = partial(autocast, self.bench.device, self.bench.precision)
-        predictions = predict(network, self._batches(normal), self.protocol, context)
-        missing = sorted(self.loader.faults)
-        predictions.probabilities[missing] = 1 / predictions.probabilities.shape[1]  # what was not seen says nothing
-        note = counted_as_wrong(self.loader.faults.values())
-        top1, top5 = (error(predictions, top, missing) for top in (1, 5))
-        return Verdict(predictions, *(replace(score, rules=score.rules + note) for score in (top1, top5)))
+        processes = self.bench.processes
+        predictions = None
+        if len(self.mine):
+            predictions = predict(network, self._batches(normal), self.protocol, context)
+        parts = processes.collected((self.mine, predictions, self.faults))
+        judged: list[Predictions] = []
+
+        def judge() -> tuple[Score, Score]:
+            found = _together([part[:2] for part in parts], self.count)
+            faults = {index: fault for part in parts for index, fault in part[2].items()}
+            missing = sorted(faults)
+            found.probabilities[missing] = 1 / found.probabilities.shape[1]  # what was not seen says nothing
+            note = counted_as_wrong(faults.values())
+            judged.append(found)
+            top1, top5 = (error(found, top, missing) for top in (1, 5))
+            return replace(top1, rules=top1.rules + note), replace(top5, rules=top5.rules + note)
+
+        top1, top5 = processes.first_does(judge)
+        return Verdict(judged[0] if judged else NOTHING, top1, top5)
+
+    @property
+    def faults(self) -> dict[int, Fault]:
+        """The images of this process that could not be decoded, by their place in the data set."""
+        return {int(self.mine[index]): fault for index, fault in self.loader.faults.items()}
+
+    def _mine(self) -> np.ndarray:
+        """The images of this process: whole batches, which come out the same to the bit whoever computes them."""
+        turns = self.bench.processes.turns(-(-self.count // self.batch))
+        runs = [np.arange(turn * self.batch, min((turn + 1) * self.batch, self.count)) for turn in turns]
+        return np.concatenate([np.arange(0), *runs])
 
     def _batches(self, normal: Normal) -> Iterator[tuple[tuple[str, ...], Tensor, np.ndarray]]:
         for batch in self.loader.epoch(0, write=normal.writer(self.bench.device)):
             yield batch.names, normal.images(batch, self.bench.device), batch.labels
+
+
+def _together(parts: list[tuple[np.ndarray, Predictions | None]], count: int) -> Predictions:
+    """The predictions of all processes in the data set's order. Raises DataError unless each image is there once."""
+    indices = np.concatenate([indices for indices, _ in parts])
+    if not np.array_equal(np.sort(indices), np.arange(count)):
+        raise DataError(f"{len(indices)} of {count} images were judged; give all processes the same data set")
+    if len(parts) == 1 and parts[0][1] is not None:
+        return parts[0][1]
+    order = np.argsort(indices)
+    found = [predictions for _, predictions in parts if predictions is not None]
+    names = [name for predictions in found for name in predictions.names]
+    probabilities = np.concatenate([predictions.probabilities for predictions in found])
+    labels = np.concatenate([predictions.labels for predictions in found])
+    return Predictions(tuple(names[index] for index in order), probabilities[order], labels[order])
 
 
 def error(predictions: Predictions, top: int, missing: Sequence[int] = ()) -> Score:

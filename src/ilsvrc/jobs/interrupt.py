@@ -18,9 +18,16 @@ class Stopped(Exception):  # noqa: N818  # not an error, and named as what happe
 
 
 class Interruption:
-    """While entered, the first SIGINT or SIGTERM is only remembered; a second one acts as it always does."""
+    """While entered, the first SIGINT or SIGTERM is only remembered; a second one acts as it always does.
+
+    patient: those after it are only remembered, too. Of several processes each may be told more than once, by the
+    terminal and by torchrun, which also ends those that take too long.
+    """
 
     number: int | None = None
+
+    def __init__(self, *, patient: bool = False) -> None:
+        self._patient = patient
 
     def __enter__(self) -> "Interruption":
         self._before: dict[int, Any] = {}
@@ -37,8 +44,9 @@ class Interruption:
         return self.number is not None
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
-        self.number = number
-        self._restore()
+        self.number = self.number or number
+        if not self._patient:
+            self._restore()
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

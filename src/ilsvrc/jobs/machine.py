@@ -15,15 +15,17 @@ import ilsvrc
 from ilsvrc.errors import SpecError
 from ilsvrc.reports.race_report import Machine
 from ilsvrc.train.loss import Precision
+from ilsvrc.train.parallel import ALONE, Processes
 
 
 @dataclass(frozen=True)
 class Bench:
-    """Where a job computes: the device, the precision of the network, and threads that load images."""
+    """Where a job computes: the device, the precision of the network, threads that load images, and with whom."""
 
     device: torch.device
     precision: Precision
     loaders: int
+    processes: Processes = ALONE
 
 
 def bench(
@@ -94,7 +96,12 @@ def machine(device: torch.device) -> Machine:
 
 def circumstances(bench: Bench) -> dict[str, Any]:
     """The same as a dictionary for spec.json, with the command and the threads."""
-    return {**asdict(machine(bench.device)), "threads": torch.get_num_threads(), "command": command()}
+    return {
+        **asdict(machine(bench.device)),
+        "threads": torch.get_num_threads(),
+        "processes": bench.processes.of,
+        "command": command(),
+    }
 
 
 def command() -> str:

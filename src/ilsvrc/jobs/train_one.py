@@ -1,6 +1,6 @@
 """Train one network by name: from the words of a command line to a Training."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from ilsvrc.jobs.machine import Bench
 from ilsvrc.jobs.train import Training, run_training
 from ilsvrc.reports.progress import Watch
 from ilsvrc.spec import Crops, Member
+from ilsvrc.train.recipe import scaled
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,7 @@ class Order:
     image_size: int | None
     seed: int
     start: Path | None = None  # a finished run, or weights, for a recipe that starts from another training
+    batch: int | None = None  # images per update; the recipe's by default
     reading: Reading = USUAL
 
     def training(self) -> Training:
@@ -42,7 +44,7 @@ class Order:
         known = recipes_of(self.name)
         if kind not in known:
             raise SpecError(f"no recipe for {self.name} is called {kind!r}; there are {', '.join(known)}")
-        recipe = known[kind]
+        recipe = scaled(known[kind], self.batch) if self.batch else known[kind]
         member = Member(model=self.name, recipe=recipe, image_size=size, width=width)
         protocol = PROTOCOL if kind == "miniature" else Crops(layout="center")
         epochs = self.epochs or max(1, round(recipe.epochs))
@@ -59,22 +61,36 @@ class Order:
 def train_one(
     order: Order, path: str, out: Path | None, resume: Literal["auto", "never"], bench: Bench, watch: Watch
 ) -> str:
-    """Train, and say in a line what came out and where it is.
+    """Train, and say in a line what came out and where it is; of several processes the first one says it.
 
     Raises SpecError, DataError, Diverged or Stopped, as run_training does.
     """
     training = order.training()
     directory = out or Path("runs") / f"{order.name}.{order.seed}"
-    if resume == "never" and (directory / "spec.json").exists():
-        raise SpecError(f"{directory} holds a training and --resume never is asked for; choose another --out")
+    bench.processes.first_does(lambda: _check_new(directory, resume))
     watch.say(f"{order.name} as in {training.member.recipe.source}")
-    for change in training.recipe.gaps[len(training.member.recipe.gaps) :]:
+    written = replace(order, batch=None).training().member.recipe.gaps
+    for change in training.recipe.gaps[len(written) :]:
         watch.say(f"  {change}")
     with watch.live():
         run = run_training(training, open_splits(path), directory, bench, watch)
+    if not bench.processes.first:
+        return ""
     scores = run.read_scores() or {}
     errors = ", ".join(f"{score['metric']} {score['value']:.1%}" for score in scores["scores"])
     return f"{order.name}: {errors} after {training.epochs} epochs{_skipped(scores)}; everything is in {directory}"
+
+
+def train_together(order: Order, path: str, out: Path | None, resume: Literal["auto", "never"], bench: Bench) -> None:
+    """train_one, shown and said by the first process alone."""
+    line = train_one(order, path, out, resume, bench, Watch(quiet=not bench.processes.first))
+    if line:
+        print(line)
+
+
+def _check_new(directory: Path, resume: Literal["auto", "never"]) -> None:
+    if resume == "never" and (directory / "spec.json").exists():
+        raise SpecError(f"{directory} holds a training and --resume never is asked for; choose another --out")
 
 
 def _skipped(scores: dict[str, Any]) -> str:

@@ -1,7 +1,9 @@
 """Files written whole, then renamed: a reader sees the old one or the new one, never half of one."""
 
 import os
+import shutil
 import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,15 @@ from torch import Tensor, nn
 from ilsvrc.errors import DataError, WeightsError
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, sync it, and rename it over `path`.
+def put_in_place(path: Path, new: Path) -> None:
+    """Rename `new` to `path`, whatever was there."""
+    new.replace(path)
+
+
+def write_whole(
+    path: Path, write: Callable[[Path], object], put: Callable[[Path, Path], object] = put_in_place
+) -> None:
+    """Let `write` fill a temporary file beside `path`, sync it, and rename it over `path`, or `put` it there.
 
     Raises DataError when the folder cannot be written or the disk is full; what was at `path` stays.
     """
@@ -29,7 +38,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
-        temporary.replace(path)
+        put(path, temporary)
+        sync_folder(path.parent)
     except (OSError, SafetensorError, RuntimeError) as error:
         # torch and safetensors wrap a full disk in their own exceptions; the sentence is the same.
         reason = getattr(error, "strerror", None) or _first_line(error)
@@ -42,20 +52,66 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def sync_folder(folder: Path) -> None:
+    """Make the names in the folder survive a loss of power, where the system can."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError:
+        pass  # some file systems sync files only
+    finally:
+        os.close(handle)
+
+
+def previous(path: Path) -> Path:
+    """Where the generation before the one at `path` is kept: state.pt's is state.previous.pt."""
+    return path.with_name(f"{path.stem}.previous{path.suffix}")
+
+
+def keep_previous(path: Path, new: Path) -> None:
+    """Put the file or folder `new`, complete and synced, at `path`; what was there becomes the previous generation.
+
+    At every moment one of the two places holds a whole generation.
+    """
+    old = previous(path)
+    if path.is_dir():
+        shutil.rmtree(old, ignore_errors=True)
+        path.replace(old)  # a folder cannot be in two places: for a moment only the previous one is there
+    elif path.exists():
+        temporary = path.with_name(f".{old.name}.{os.getpid()}")
+        temporary.unlink(missing_ok=True)
+        try:
+            os.link(path, temporary)
+        except OSError:  # a file system without links
+            path.replace(old)
+        else:
+            temporary.replace(old)
+    new.replace(path)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole."""
     write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Everything needed to continue: tensors, numbers, strings and containers of them."""
-    write_whole(path, lambda temporary: torch.save(state, temporary))
+    """Everything needed to continue: tensors, numbers, strings and containers of them. Keeps the generation before."""
+    write_whole(path, lambda temporary: torch.save(state, temporary), keep_previous)
 
 
 def load_state(path: Path) -> dict[str, Any]:
     """What save_state wrote, on the CPU. No code runs from the file. Raises WeightsError when it is damaged."""
     try:
+        with zipfile.ZipFile(path) as file:
+            broken = file.testzip()  # torch does not look at the checksums that it writes
+        if broken:
+            raise ValueError(f"the checksum of {broken} does not fit")
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(state, dict):
+            raise ValueError("it holds something else")
     except Exception as error:  # torch raises many kinds on damaged files
         raise WeightsError(
             f"{path} is not a checkpoint that can be read ({_first_line(error)}); delete it to start this training anew"
@@ -87,7 +143,13 @@ def load_weights(path: Path, model: nn.Module) -> None:
 
     Raises WeightsError naming the first tensor whose name or shape does not fit.
     """
-    found, wanted = load_tensors(path), model.state_dict()
+    found = load_tensors(path)
+    check_fit(path, found, model.state_dict())
+    model.load_state_dict(found)
+
+
+def check_fit(path: Path, found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
+    """Raise WeightsError naming the first tensor of `path` whose name or shape is not the network's."""
     for name, tensor in wanted.items():
         if name not in found:
             raise WeightsError(
@@ -101,7 +163,6 @@ def load_weights(path: Path, model: nn.Module) -> None:
         raise WeightsError(
             f"{path} holds {extra[0]}, which the network lacks; these are the weights of another network"
         )
-    model.load_state_dict(found)
 
 
 def _first_line(error: Exception) -> str:

@@ -2,7 +2,8 @@
 
 spec.json            what was asked: member, recipe, seed, data; and on what: commit, versions, hardware
 log.jsonl            one object per epoch
-state.pt             everything needed to continue
+state.pt             everything needed to continue; state.previous.pt the generation before it, while it trains
+state.dcp            the same as a folder, where several processes each hold a part of it
 weights.safetensors  the network alone
 scores.json          one object per protocol; there only when the training is done
 """
@@ -26,6 +27,11 @@ class Run:
     def state(self) -> Path:
         """The checkpoint."""
         return self.directory / "state.pt"
+
+    @property
+    def shards(self) -> Path:
+        """The checkpoint as a folder that several processes write together."""
+        return self.directory / "state.dcp"
 
     @property
     def weights(self) -> Path:

@@ -152,7 +152,13 @@ def file(tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    ["490\n361\n7\n", "490\n361\n7", "490\r\n361\r\n7\r\n", "490.0\n3.61e2\n\n7\n", gzip.compress(b"490\n361\n7\n")],
+    [
+        "490\n361\n7\n",
+        "490\n361\n7",
+        "490\r\n361\r\n7\r\n",
+        "490.0\n3.61e2\n\n7\n",
+        gzip.compress(b"490\n361\n7\n", mtime=0),
+    ],
 )
 def test_ground_truth_is_a_column_of_ids(file, text):
     assert devkit.read_ground_truth(file(text)).tolist() == [[490], [361], [7]]

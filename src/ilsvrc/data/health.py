@@ -4,6 +4,7 @@ The known odd files of the challenge's training images are named here, so that a
 """
 
 import io
+import threading
 import warnings
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from ilsvrc.data.decode import LARGEST, decode
 from ilsvrc.data.sample import Sample
 from ilsvrc.errors import DataError
 
+ALONE = threading.Lock()  # warnings are caught for all threads at once: what one image says must not be told of another
 BAD = {"undecodable", "unreadable", "truncated", "empty", "enormous"}  # images to leave out; the rest decodes
 KNOWN: dict[str, frozenset[str]] = {  # collected from public lists of those who decoded all of them
     "png": frozenset({"n02105855_2933"}),
@@ -51,7 +53,7 @@ def health(sample: Sample) -> Health:
         return Health(("empty",), 0, 0, "", "0 bytes")
     oddities = []
     try:
-        with warnings.catch_warnings(record=True) as said, Image.open(io.BytesIO(sample.jpeg)) as image:
+        with ALONE, warnings.catch_warnings(record=True) as said, Image.open(io.BytesIO(sample.jpeg)) as image:
             warnings.simplefilter("always")
             form, mode, (width, height) = image.format or "", image.mode, image.size
             broken = _exif_is_broken(image) or any("EXIF" in str(each.message) for each in said)
@@ -69,7 +71,12 @@ def health(sample: Sample) -> Health:
         oddities.append("exif")
     detail = ""
     try:
-        decode(sample)
+        if oddities:  # Pillow's turn, with its warnings
+            with ALONE, warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                decode(sample)
+        else:
+            decode(sample)
     except DataError as error:
         detail = str(error.__cause__ or error)
         oddities.append("truncated" if "truncated" in detail.lower() else "undecodable")

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from ilsvrc import data, models
 from ilsvrc.data.loader import Kept, Loader
 from ilsvrc.data.sample import Dataset
-from ilsvrc.errors import DataError, SpecError
+from ilsvrc.errors import DataError
+from ilsvrc.jobs.finished import check_classes, data_of
 from ilsvrc.jobs.input import Normal, judging_loader
 from ilsvrc.jobs.machine import Bench
 from ilsvrc.predict.predict import Predictions, predict
@@ -87,8 +88,8 @@ def read_predictions(path: Path) -> Predictions:
         ) from fault
 
 
-def evaluate(directory: Path, path: str, split: Split, layout: str | None, bench: Bench) -> Verdict:
-    """Judge a finished run on the split of the data set at `path`.
+def evaluate(directory: Path, path: str | None, split: Split, layout: str | None, bench: Bench) -> Verdict:
+    """Judge a finished run on the split of the data set at `path`, or of the one it was trained on.
 
     layout: 'center' or 'ten', or None for the protocol it was trained with.
     Raises DataError, WeightsError or SpecError when the directory is no finished run or the data has other classes.
@@ -102,12 +103,9 @@ def evaluate(directory: Path, path: str, split: Split, layout: str | None, bench
         raise DataError(f"{directory / 'spec.json'} cannot be understood: {error}") from error
     if layout is not None:
         protocol = Crops(layout=layout, short_sides=protocol.short_sides, size=protocol.size)  # type: ignore[arg-type]
-    dataset = data.open(path, split)
-    if len(dataset.classes) != asked["classes"]:
-        raise SpecError(
-            f"{directory} was trained on {asked['classes']} classes and {path} has {len(dataset.classes)}; "
-            "evaluate it on the data it was trained on"
-        )
+    place = path or data_of(run)
+    dataset = data.open(place, split)
+    check_classes(run, asked["classes"], dataset.classes, place)
     size = member.image_size or models.paper_size(member.model)
     network = models.build(member.model, len(dataset.classes), size, member.width)
     checkpoint.load_weights(run.weights, network)

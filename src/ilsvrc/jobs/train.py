@@ -110,6 +110,7 @@ def run_training(
     with torch.device("meta"):
         plain(training, len(splits.train.classes))  # what cannot be built must leave no directory behind
     run.start(asked(training, splits, bench), circumstances(bench))
+    run.write_data(splits.path, splits.train.classes.wnids, splits.train.classes.words)
     if run.scores.exists():
         return run
     work = Work(training, splits, run, bench, stores or Stores())

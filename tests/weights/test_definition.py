@@ -113,7 +113,7 @@ def test_layers_in_place_read_what_stands_there_and_not_the_first_value() -> Non
         ),
         (
             "layer { name: 'a' type: 'Slice' bottom: 'data' top: 'a' top: 'b' slice_param { slice_point: 9 } }",
-            r"points \[9\] do not cut 3 into 2 pieces",
+            "points 9 do not cut 3 into 2 pieces",
         ),
         (
             "layer { name: 'a' type: 'Pooling' bottom: 'data' top: 'a' pooling_param { pool: STOCHASTIC } }",

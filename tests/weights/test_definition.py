@@ -157,3 +157,25 @@ def test_every_layer_of_a_published_definition_has_the_shapes_of_its_table(name:
 def test_the_definition_that_is_broken_as_published_is_refused() -> None:
     with pytest.raises(WeightsError, match="line 2"):
         definition.read(ORIGINALS / "prototxt" / "VGG_ILSVRC_19_layers_train_val.prototxt")
+
+
+REFUSED = {  # what is no deploy definition, and why it cannot be built
+    "solver": "is the settings of a solver",
+    "fast_rcnn_train": "a blob whose shape the definition does not give",
+    "end2end_train": "a blob whose shape the definition does not give",
+    "VGG_ILSVRC_19_layers_train_val": "line 2: after",
+}
+
+
+@needs_originals
+def test_each_of_the_66_definitions_is_built_or_refused_with_the_reason() -> None:
+    paths = sorted((ORIGINALS / "prototxt").glob("*.prototxt"))
+    built = 0
+    for path in paths:
+        reason = next((reason for end, reason in REFUSED.items() if path.stem.endswith(end)), "")
+        if reason:
+            with pytest.raises(WeightsError, match=reason):
+                Network(definition.read(path))
+            continue
+        built += bool(Network(definition.read(path)).names)
+    assert (len(paths), built) == (66, 52)

@@ -149,7 +149,10 @@ def _built(layer: Layer, shapes: list[tuple[int, ...] | None]) -> tuple[nn.Modul
         shapes = [shapes[0], (1, 5)]  # regions that a Python layer proposes
     known = [shape for shape in shapes if shape is not None]
     if len(known) < len(shapes):
-        raise WeightsError(f"{layer.parameters.where} reads a blob whose shape the definition does not give")
+        raise WeightsError(
+            f"{layer.parameters.where} reads a blob whose shape the definition does not give; "
+            "give the deploy definition, whose inputs have shapes"
+        )
     try:
         module = build(layer, known).eval()
         made = module(*(torch.empty(shape, device="meta") for shape in known))

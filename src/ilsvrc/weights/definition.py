@@ -128,6 +128,8 @@ def define(network: Message) -> Definition:
             inputs |= _layer_inputs(layer)
         elif layer.type not in TRAINING_ONLY:
             kept.append(layer)
+    if not kept and "base_lr" in network.fields:
+        raise WeightsError(f"{network.where} is the settings of a solver; give the deploy definition of its network")
     if not kept:
         raise WeightsError(f"{network.where} defines no layer; give the deploy definition of a network")
     used = {bottom for layer in kept for bottom in layer.bottoms}

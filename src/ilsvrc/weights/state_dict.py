@@ -46,7 +46,9 @@ def read(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"{path} cannot be read: {error}; download it again") from error
     except (OSError, SafetensorError, ValueError) as error:
         kind = (
-            "a tar archive, as PyTorch wrote before 2017; load and save it with PyTorch 1" if _is_tar(path) else error
+            "a tar archive, as PyTorch wrote before 2017; load and save it with PyTorch 1"
+            if _is_tar(path)
+            else str(error)[:200]
         )
         raise WeightsError(f"{path} cannot be read ({kind}); download it again") from error
     except (zipfile.BadZipFile, NotImplementedError, struct.error) as error:

@@ -30,7 +30,8 @@ OPTIONS: dict[str, set[str]] = {
         *{"--start", "--batch", *MACHINE, *IMAGES},
     },
     "convert": {"SOURCE", "--model", "--out"},
-    "weights": {"FILE", "--json"},
+    "weights": {"FILE", "--data", "--json"},
+    "export": {"FILE", "--to", "--out", "--model", "--data"},
     "predict": {
         *{"IMAGES", "--weights", "--model", "--data", "--top", "--batch", "--device", "--engine"},
         *{"--json", "--csv"},

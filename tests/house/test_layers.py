@@ -73,6 +73,7 @@ ONE_FILE = {
     "data/mini_pictures.py": {"sklearn"},
     "data/parquet.py": {"pyarrow"},
     "data/remote.py": {"aiohttp", "fsspec"},
+    "jobs/onnx_graph.py": {"onnx", "onnxruntime", "onnxscript"},
     "jobs/pack.py": {"simplejpeg"},
 }
 # And one package less, in all files but these.

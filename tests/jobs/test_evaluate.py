@@ -1,12 +1,14 @@
 """Judging a run: the same errors as at its end, other views, and what cannot be judged."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from small import BENCH, stopped_after, training
 
+from ilsvrc.cli import run as ilsvrc
 from ilsvrc.errors import DataError, SpecError, WeightsError
 from ilsvrc.jobs.evaluate import error, evaluate, read_predictions, write_predictions
 from ilsvrc.jobs.input import Splits
@@ -25,6 +27,25 @@ def test_evaluating_a_run_repeats_its_scores(finished: dict[str, Run], tiny: Pat
     assert [verdict.top1.value, verdict.top5.value] == [score["value"] for score in scores]
     assert np.allclose(verdict.predictions.probabilities, stored(run), atol=1e-5)
     assert verdict.predictions.names == tuple(f"ILSVRC2012_val_{number:08d}" for number in range(1, 41))
+
+
+def test_a_run_is_judged_on_its_own_data_where_none_is_named(
+    finished: dict[str, Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    run = finished["resnet18"]
+    assert ilsvrc(["evaluate", str(run.directory), "--device", "cpu", "--precision", "fp32", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [score["value"] for score in found] == [score["value"] for score in run.read_scores()["scores"]]
+    old, moved = tmp_path / "old", tmp_path / "moved"
+    for copy in (old, moved):
+        shutil.copytree(run.directory, copy)
+    (old / "classes.json").unlink()
+    with pytest.raises(SpecError, match="does not say what data it was trained on; give a data set with --data"):
+        evaluate(old, None, "val", None, BENCH)
+    text = (moved / "classes.json").read_text()
+    (moved / "classes.json").write_text(text.replace('"data": "', '"data": "/nowhere'))
+    with pytest.raises(SpecError, match=r"was trained on /nowhere.*, which is not there now; give the data set"):
+        evaluate(moved, None, "val", None, BENCH)
 
 
 def test_ten_crops_see_more_than_one(finished: dict[str, Run], tiny: Path):
@@ -50,7 +71,7 @@ def test_data_of_other_classes_is_refused(finished: dict[str, Run], tiny: Path, 
             folder = tmp_path / "three" / split / f"class{number}"
             folder.mkdir(parents=True)
             (folder / "1.jpg").write_bytes(next((tiny / "val").glob("*.JPEG")).read_bytes())
-    with pytest.raises(SpecError, match=r"was trained on 20 classes and .* has 3; evaluate it on the data it was"):
+    with pytest.raises(SpecError, match=r"was trained on 20 classes and .* has 3; give the data it was"):
         evaluate(finished["resnet18"].directory, str(tmp_path / "three"), "val", None, BENCH)
 
 

@@ -3,8 +3,11 @@
 import csv
 import io
 import json
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -199,8 +202,51 @@ def test_a_run_of_ours_predicts_what_it_was_judged_by(finished: dict[str, Run], 
     assert all(guess[0].wnid in predictor.classes.wnids for guess in predictor(paths))
 
 
-def test_a_run_whose_classes_nobody_names_is_refused(finished: dict[str, Run], tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="give its data set with --data"):
-        Predictor(finished["resnet18"].directory)
+def test_a_run_names_its_classes_itself(
+    finished: dict[str, Run], tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the data set does."""
+    directory = finished["resnet18"].directory
+    alone, told = Predictor(directory, device="cpu"), Predictor(directory, data_path=tiny, device="cpu")
+    assert alone.classes == told.classes
+    assert alone.classes.words != alone.classes.wnids
+    path = next((tiny / "val").glob("*.JPEG"))
+    assert alone([path]) == told([path])
+    assert run(["weights", str(directory)]) == 0
+    shown = capsys.readouterr().out
+    assert "20, in the order of the training's own data" in shown
+    assert "RGB, 0 to 255" in shown
+    assert "top-1 error" in shown
+
+
+def test_a_run_whose_classes_nobody_names_is_refused(finished: dict[str, Run], tiny: Path, tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    shutil.copytree(finished["resnet18"].directory, old)
+    (old / "classes.json").unlink()
+    with pytest.raises(SpecError, match="old does not say what its 20 classes are; give its data set with --data"):
+        Predictor(old)
+    assert Predictor(old, data_path=tiny, device="cpu").classes == Predictor(finished["resnet18"].directory).classes
     with pytest.raises(DataError, match="the directory of a run"):
         Predictor(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda found: found["classes"].pop(), r"names 19 classes, and the run has 20"),
+        (lambda found: found["classes"].reverse(), r"does not list its classes by WordNet id"),
+        (lambda found: found["classes"].append(3), r"does not name classes"),
+        (lambda found: found.pop("classes"), r"classes\.json cannot be read"),
+        (lambda found: found["classes"][19].update(wnid="n99999999"), "the class n99999999 where"),
+    ],
+)
+def test_classes_that_are_not_the_run_s_are_refused(
+    finished: dict[str, Run], tiny: Path, tmp_path: Path, change: Callable[[Any], object], sentence: str
+) -> None:
+    odd = tmp_path / "odd"
+    shutil.copytree(finished["resnet18"].directory, odd)
+    found = json.loads((odd / "classes.json").read_text())
+    change(found)
+    (odd / "classes.json").write_text(json.dumps(found))
+    with pytest.raises((DataError, SpecError), match=sentence):
+        Predictor(odd, data_path=tiny, device="cpu")

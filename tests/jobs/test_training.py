@@ -38,7 +38,7 @@ def test_a_run_leaves_what_can_be_read_years_later(finished: dict[str, Run], spl
     names = {path.name for path in run.directory.iterdir()}
     assert names == {
         *{"spec.json", "log.jsonl", "state.pt", "weights.safetensors", "scores.json"},
-        *{"predictions.npz", "input.safetensors"},
+        *{"predictions.npz", "input.safetensors", "classes.json"},
     }
     spec = run.spec()
     assert spec["asked"]["member"]["model"] == "resnet18"

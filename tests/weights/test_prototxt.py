@@ -87,7 +87,7 @@ def test_a_file_of_binary_or_too_large_or_missing_is_refused(tmp_path: Path) -> 
         prototxt.read(path)
     with path.open("wb") as file:
         file.truncate(prototxt.LARGEST + 1)
-    with pytest.raises(WeightsError, match="larger than 16 MiB"):
+    with pytest.raises(WeightsError, match="larger than 4 MiB"):
         prototxt.read(path)
     with pytest.raises(WeightsError, match="cannot be read"):
         prototxt.read(tmp_path / "absent")

@@ -2,6 +2,8 @@
 
 import json
 import pickle
+import tarfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from torch.nn import functional as F
 
 from ilsvrc import models, weights
 from ilsvrc.errors import WeightsError
-from ilsvrc.weights import state_dict
+from ilsvrc.weights import pickled, state_dict
 from ilsvrc.weights.libraries import LAYOUTS
 
 FITS = {  # a library's model: our network, or None where we have none
@@ -253,7 +255,7 @@ def test_no_code_runs_from_a_file(resnet18: tuple[dict[str, Tensor], Path], monk
     monkeypatch.chdir(path.parent)
     for protocol in (2, 4):
         path.write_bytes(pickle.dumps(Trap(), protocol))
-        with pytest.raises(WeightsError, match="without running code"):
+        with pytest.raises(WeightsError, match="a pickle that PyTorch did not write, and is not read, for that runs"):
             weights.load("resnet18_v1_5", path)
     torch.save(tensors | {"fc.bias": Trap()}, path)
     with pytest.raises(WeightsError, match="without running code"):
@@ -289,3 +291,98 @@ def test_truncated_flipped_and_inflating_files_are_refused(resnet18: tuple[dict[
         archive.writestr("archive/data.pkl", bytes(1 << 24))
     with pytest.raises(WeightsError, match="a zip archive that PyTorch did not write"):
         weights.load("resnet18_v1_5", path)
+
+
+@pytest.mark.parametrize("new", [True, False], ids=["zip", "old"])
+def test_what_is_read_without_unpickling_is_what_torch_reads(tmp_path: Path, new: bool) -> None:
+    """Every kind, views of one storage, transposed, empty, a scalar, parameters, and names given twice by wrapping."""
+    path, whole = tmp_path / "t.pth", torch.randn(5, 4)
+    tensors = {str(kind): torch.arange(6).to(kind) for kind in set(pickled.KINDS.values())}
+    tensors |= {"rows": whole[1:3], "columns": whole.t()[2], "turned": whole.t(), "whole": whole}
+    tensors |= {"empty": torch.empty(0, 3), "one": torch.tensor(2.5), "parameter": nn.Parameter(torch.randn(2))}
+    tensors |= {"strided": torch.arange(40.0)[::7]}
+    torch.save({"epoch": 1, "model": tensors}, path, _use_new_zipfile_serialization=new)
+    wanted, found = torch.load(path, weights_only=True)["model"], state_dict.read(path)
+    assert list(found) == list(wanted)
+    for name, tensor in wanted.items():
+        assert found[name].dtype == tensor.dtype
+        assert torch.equal(found[name], tensor), name
+    places = {tensor.untyped_storage().data_ptr() for tensor in found.values() if tensor.numel()}
+    assert len(places) == len(found) - 1, "no two share memory"
+
+
+def archive(path: Path, program: bytes, values: bytes = bytes(16)) -> Path:
+    """A .pth as torch.save lays it out, with a pickle of one's own."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
+        file.writestr("archive/data.pkl", program)
+        file.writestr("archive/data/0", values)
+        file.writestr("archive/version", "3")
+    return path
+
+
+def tensor_program(size: str, stride: str, count: int = 4, offset: str = "K\x00") -> bytes:
+    """{'fc.bias': a tensor}: what pickle writes of it, with any size and stride in pickle's own words."""
+    return (
+        b"\x80\x02}X\x07\x00\x00\x00fc.biasctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\n"
+        b"FloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuI"
+        + str(count).encode()
+        + b"\ntQ"
+        + offset.encode("latin-1")
+        + f"({size}t({stride}t".encode("latin-1")
+        + b"\x89ccollections\nOrderedDict\n)RtRs."
+    )
+
+
+@pytest.mark.parametrize(
+    ("program", "sentence"),
+    [
+        (tensor_program("I4294967296\nI4294967296\n", "I0\nI0\n"), "claims more than the 4 values it has"),
+        (tensor_program("I2000000000\n", "I0\n"), "claims more than the 4 values it has"),
+        (tensor_program("I5\n", "I1\n"), "a tensor of 5 claims more than the 4 values it has"),
+        (tensor_program("I2\n", "I4\n"), "claims more than the 4 values"),
+        (tensor_program("I4\n", "I1\n", offset="K\x01"), "claims more than the 4 values"),
+        (tensor_program("I-4\n", "I1\n"), "a size or a stride that cannot be"),
+        (tensor_program("I4\n", "I1\nI1\n"), "a size or a stride that cannot be"),
+        (tensor_program("I1\n" * 33, "I1\n" * 33), "a size or a stride that cannot be"),
+        (b"\x80\x02cbuiltins\nbytearray\nJ\xff\xff\xff\x7f\x85R.", "holds a builtins.bytearray, and a state dict"),
+        (b"\x80\x02cos\nsystem\nX\x04\x00\x00\x00true\x85R.", "holds a os.system, and a state dict"),
+        (b"\x80\x02)" + b"2\x86" * 5000 + b"}" + b"\x86" + b".", "holds a tuple"),
+        (b"\x80\x02}" + b")" + b"2\x86" * 5000 + b"Ns.", "holds|keys that are no names"),
+        (b"\x80\x02]r\xff\xff\xff\xff.", "holds a list"),
+        (b"\x80\x02}X\xff\xff\xff\x7fabc", "its pickle is damaged"),
+        (b"\x80\x02\x96" + b"\xff" * 8, "its pickle is damaged"),
+        (b"", "its pickle is damaged"),
+    ],
+)
+def test_a_pickle_that_lies_is_refused_at_once_and_in_no_memory(tmp_path: Path, program: bytes, sentence: str) -> None:
+    path = archive(tmp_path / "f.pth", program)
+    tracemalloc.start()
+    try:
+        with pytest.raises(WeightsError, match=sentence):
+            weights.load("resnet18_v1_5", path)
+        assert tracemalloc.get_traced_memory()[1] < 50 * path.stat().st_size + (40 << 20)
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_pickle_of_more_steps_than_any_network_takes_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pickled, "MOST_STEPS", 1000)
+    with pytest.raises(WeightsError, match="more than 1,000 steps"):
+        state_dict.read(archive(tmp_path / "f.pth", b"\x80\x02" + b"]" * 1100))
+
+
+def test_a_storage_that_many_tensors_claim_is_not_copied_for_each(tmp_path: Path) -> None:
+    one = torch.randn(100_000)
+    torch.save({str(number): one[:] for number in range(1000)}, tmp_path / "f.pth")
+    with pytest.raises(WeightsError, match="claim more values than the file has bytes for"):
+        state_dict.read(tmp_path / "f.pth")
+
+
+def test_what_pytorch_wrote_before_its_pickles_is_named(tmp_path: Path) -> None:
+    (tmp_path / "sys_info").write_bytes(b"x")
+    with tarfile.open(tmp_path / "f.pth", "w") as tar:
+        tar.add(tmp_path / "sys_info", "sys_info")
+    with pytest.raises(WeightsError, match="a tar archive, as PyTorch wrote before 2017"):
+        state_dict.read(tmp_path / "f.pth")

@@ -74,7 +74,7 @@ def evaluate(
     run: Path,
     /,
     *,
-    data: Path,
+    data: Path | None = None,
     split: Literal["train", "val", "test"] = "val",
     protocol: Literal["center", "ten"] | None = None,
     device: str = "auto",
@@ -90,7 +90,7 @@ def evaluate(
     run
         The directory of a training.
     data
-        The data set it was trained on, or another with the same classes.
+        A data set with the run's classes; by default the one it was trained on, where that was.
     split
         The images to judge on.
     protocol
@@ -114,8 +114,8 @@ def evaluate(
     from ilsvrc.jobs.machine import bench, keep_memory
 
     keep_memory()
-    read = reading(reference_decode, bad_images)
-    verdict = judge(run, str(data), split, protocol, bench(device, precision), read)
+    read, place = reading(reference_decode, bad_images), None if data is None else str(data)
+    verdict = judge(run, place, split, protocol, bench(device, precision), read)
     if json:
         return print_json([asdict(verdict.top1), asdict(verdict.top5)])
     for score in (verdict.top1, verdict.top5):

@@ -1,4 +1,4 @@
-"""`ilsvrc convert`, `weights` and `predict`: other people's weights, and what a network sees in an image."""
+"""`ilsvrc convert`, `weights`, `predict`, `export`: other people's weights, what a network sees, and it elsewhere."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -30,20 +30,52 @@ def convert(source: Path, /, *, model: str, out: Path) -> None:
     show(f"{out}: {record.model}, {record.origin}", *([record.note] if record.note else []))
 
 
-def weights(file: Path, /, *, json: Flag = False) -> None:
+def weights(file: Path, /, *, data: Path | None = None, json: Flag = False) -> None:
     """Show where the weights in a file are from and what they expect to be shown.
 
     Parameters
     ----------
     file
-        A .safetensors that ilsvrc convert wrote.
+        A .safetensors that ilsvrc convert wrote, or the directory of a run.
+    data
+        The data set of a run that does not say its classes.
     json
         Print JSON, for machines.
     """
     from ilsvrc.commands.output import print_json, show
     from ilsvrc.jobs.weights import describe, lines
 
-    print_json(describe(file)) if json else show(*lines(describe(file)))
+    print_json(describe(file, data)) if json else show(*lines(describe(file, data)))
+
+
+def export(
+    file: Path,
+    /,
+    *,
+    to: Literal["onnx", "torch"],
+    out: Path | None = None,
+    model: str | None = None,
+    data: Path | None = None,
+) -> None:
+    """Write a network for other programs, with what it expects to be shown; run and compared before it is there.
+
+    Parameters
+    ----------
+    file
+        A .safetensors that ilsvrc convert wrote, another weight file with --model, or the directory of a run.
+    to
+        onnx for ONNX Runtime and its like (extra export), torch for torch.export.load.
+    out
+        The file to write; by default FILE's name with .onnx or .pt2, in a run's directory weights.onnx.
+    model
+        Whose weights a .caffemodel or .pth holds.
+    data
+        The data set of a run that does not say its classes.
+    """
+    from ilsvrc.commands.output import show
+    from ilsvrc.jobs.export import export as job
+
+    show(*job(file, to, out, model, data).lines())
 
 
 def predict(
@@ -71,7 +103,7 @@ def predict(
     model
         Whose weights a .caffemodel or .pth holds.
     data
-        The data set a run was trained on, whose classes it knows.
+        The data set of a run that does not say its classes.
     top
         Guesses per image.
     batch
@@ -102,4 +134,4 @@ def predict(
         raise DataError(f"{faults} of the images could not be read, as said above; replace them or leave them out")
 
 
-COMMANDS = (convert, weights, predict)
+COMMANDS = (convert, weights, predict, export)

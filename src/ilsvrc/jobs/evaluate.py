@@ -15,8 +15,9 @@ from ilsvrc.data.decode import USUAL, Reading
 from ilsvrc.data.kept import Kept
 from ilsvrc.data.loader import Fault, Loader
 from ilsvrc.data.sample import Dataset
-from ilsvrc.errors import DataError, SpecError
+from ilsvrc.errors import DataError
 from ilsvrc.jobs.bad_images import counted_as_wrong
+from ilsvrc.jobs.finished import check_classes, data_of
 from ilsvrc.jobs.input import Chosen, Feed, Normal, judging_loader
 from ilsvrc.jobs.machine import Bench
 from ilsvrc.predict.predict import Predictions, predict
@@ -152,9 +153,9 @@ def read_predictions(path: Path) -> Predictions:
 
 
 def evaluate(
-    directory: Path, path: str, split: Split, layout: str | None, bench: Bench, reading: Reading = USUAL
+    directory: Path, path: str | None, split: Split, layout: str | None, bench: Bench, reading: Reading = USUAL
 ) -> Verdict:
-    """Judge a finished run on the split of the data set at `path`.
+    """Judge a finished run on the split of the data set at `path`, or of the one it was trained on.
 
     layout: 'center' or 'ten', or None for the protocol it was trained with. The reference decodes where `reading`
     says so, and where the run was trained by it.
@@ -169,12 +170,9 @@ def evaluate(
         raise DataError(f"{directory / 'spec.json'} cannot be understood: {error}") from error
     if layout is not None:
         protocol = Crops(layout=layout, short_sides=protocol.short_sides, size=protocol.size)  # type: ignore[arg-type]
-    dataset = data.open(path, split)
-    if len(dataset.classes) != asked["classes"]:
-        raise SpecError(
-            f"{directory} was trained on {asked['classes']} classes and {path} has {len(dataset.classes)}; "
-            "evaluate it on the data it was trained on"
-        )
+    place = path or data_of(run)
+    dataset = data.open(place, split)
+    check_classes(run, asked["classes"], dataset.classes, place)
     size = member.image_size or models.paper_size(member.model)
     network = models.build(member.model, len(dataset.classes), size, member.width)
     checkpoint.load_weights(run.weights, network)

@@ -11,19 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ilsvrc import data, models, weights
+from ilsvrc import weights
 from ilsvrc.data import imagenet
 from ilsvrc.data.decode import decode
 from ilsvrc.data.sample import Classes, Sample
 from ilsvrc.errors import DataError, SpecError
-from ilsvrc.jobs.input import Normal
+from ilsvrc.jobs.finished import finished
 from ilsvrc.jobs.machine import bench
 from ilsvrc.predict.fast import Engine, prepared
 from ilsvrc.predict.predict import cutter
-from ilsvrc.spec import Crops, Member, from_json
-from ilsvrc.train import checkpoint
-from ilsvrc.train.recipe import protocol_at_size
-from ilsvrc.train.run import Run
 from ilsvrc.weights import Weights
 
 File = str | PathLike[str]
@@ -53,8 +49,8 @@ class Predictor:
     """Names what is in images, best guess first.
 
     path is a `.safetensors` with a record (`ilsvrc convert` writes them), any file `weights.load` reads
-    where `model` says which network's it is, or the directory of a run of ours, whose classes are
-    those of the data set at `data_path`. Images are seen once, at the centre. engine is 'eager', or
+    where `model` says which network's it is, or the directory of a run of ours; one from before runs
+    said their classes needs the data set at `data_path`. Images are seen once, at the centre. engine is 'eager', or
     'bf16' for folded batch norms and weights in bfloat16: faster where the machine multiplies it.
     Raises WeightsError, DataError or SpecError when the file or the words do not fit.
     """
@@ -176,31 +172,11 @@ def classes_of(record: Weights, path: Path) -> tuple[Classes, np.ndarray]:
 
 def _run(directory: Path, data_path: File | None) -> Loaded:
     """The directory of a training of ours."""
-    run = Run(directory)
-    asked = run.spec()["asked"]
-    if data_path is None:
-        raise SpecError(
-            f"{directory} does not say what its {asked['classes']} classes are; give its data set with --data"
-        )
-    try:
-        member: Member = from_json(asked["member"])
-        protocol: Crops = from_json(asked["protocol"])
-    except (KeyError, ValueError) as error:
-        raise DataError(f"{directory / 'spec.json'} cannot be understood: {error}") from error
-    classes = data.open(str(data_path), "val").classes
-    if len(classes) != asked["classes"]:
-        raise SpecError(
-            f"{directory} knows {asked['classes']} classes and {data_path} has {len(classes)}; give its own data"
-        )
-    size = member.image_size or models.paper_size(member.model)
-    network = models.build(member.model, len(classes), size, member.width)
-    checkpoint.load_weights(run.weights, network)
-    normal = Normal(**checkpoint.load_tensors(directory / "input.safetensors"))
-    central = Crops(layout="center", short_sides=protocol.short_sides[:1], size=protocol.size)
-    cut = cutter(protocol_at_size(central, size))
+    found = finished(directory, data_path)
+    cut = cutter(found.central)
 
     def view(pixels: np.ndarray) -> Tensor:
         seen = torch.from_numpy(cut(pixels, None)[0].copy()).movedim(-1, 0)  # type: ignore[arg-type]
-        return (seen.float() - normal.mean) / normal.unit
+        return (seen.float() - found.normal.mean) / found.normal.unit
 
-    return Loaded(network, view, classes, np.arange(len(classes)))
+    return Loaded(found.network, view, found.classes, np.arange(len(found.classes)))

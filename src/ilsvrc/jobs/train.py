@@ -107,6 +107,7 @@ def run_training(
     preflight(training, splits, bench)
     left = left_by(training.start, training.member)
     processes.first_does(lambda: run.start(asked(training, splits, bench, left), circumstances(bench)))
+    processes.first_does(lambda: run.write_data(splits.path, splits.train.classes.wnids, splits.train.classes.words))
     if processes.told(run.scores.exists()):
         return run
     work = Work(training, splits, run, bench, stores or Stores(), left)

@@ -1,10 +1,12 @@
-"""Describe the weights in a file."""
+"""Describe the weights in a file, or those of a run."""
 
 from dataclasses import asdict
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from ilsvrc import weights
+from ilsvrc.jobs.finished import finished
 
 ORDERS = {
     "wnid": "by WordNet id",
@@ -13,9 +15,12 @@ ORDERS = {
 }
 
 
-def describe(path: Path) -> dict[str, Any]:
-    """The record in a file that `weights.save` wrote, as a dictionary. Raises WeightsError where there is none."""
-    return asdict(weights.read_record(path))
+def describe(path: Path, data_path: str | PathLike[str] | None = None) -> dict[str, Any]:
+    """The record in a file that `weights.save` wrote, or of the run in a directory, as a dictionary.
+
+    Raises WeightsError where there is none, and as `finished` does.
+    """
+    return asdict(finished(path, data_path).record() if path.is_dir() else weights.read_record(path))
 
 
 def lines(record: dict[str, Any]) -> list[str]:

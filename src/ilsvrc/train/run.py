@@ -1,6 +1,7 @@
 """Run: the directory of one training, readable years later.
 
 spec.json            what was asked: member, recipe, seed, data; and on what: commit, versions, hardware
+classes.json         the classes in the order of the logits, and where the data set was; older runs have none
 log.jsonl            one object per epoch
 state.pt             everything needed to continue; state.previous.pt the generation before it, while it trains
 state.dcp            the same as a folder, where several processes each hold a part of it
@@ -61,6 +62,32 @@ class Run:
                 f"{self.directory} holds a training with {name} = {was}, and {now} is asked now; "
                 "choose another output folder, or delete that one to train anew"
             )
+
+    def write_data(self, path: str, wnids: tuple[str, ...], words: tuple[str, ...]) -> None:
+        """Write classes.json: the classes in the order of the logits, and the data set's path made absolute."""
+        file = self.directory / "classes.json"
+        place = path if "://" in path else str(Path(path).absolute())
+        classes = [{"wnid": wnid, "words": said} for wnid, said in zip(wnids, words, strict=True)]
+        text = json.dumps({"data": place, "classes": classes}, indent=1, ensure_ascii=False) + "\n"
+        if not file.exists() or file.read_bytes() != text.encode():
+            write_text(file, text)
+
+    def data(self) -> tuple[str, tuple[str, ...], tuple[str, ...]] | None:
+        """What write_data wrote: path, WordNet ids, words; None for a run from before it was written.
+
+        Raises DataError when it cannot be read.
+        """
+        file = self.directory / "classes.json"
+        if not file.exists():
+            return None
+        found = _read_object(file, "classes", list)
+        try:
+            wnids, words = zip(*((str(each["wnid"]), str(each["words"])) for each in found["classes"]), strict=True)
+        except (TypeError, KeyError, ValueError) as error:
+            raise DataError(f"{file} does not name classes; delete it and train again with the same words") from error
+        if list(wnids) != sorted(set(wnids)):
+            raise DataError(f"{file} does not list its classes by WordNet id, each once; delete it and train again")
+        return str(found.get("data", "")), wnids, words
 
     def spec(self) -> dict[str, Any]:
         """What spec.json says, with at least "asked". Raises DataError when it cannot be read."""

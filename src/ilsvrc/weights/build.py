@@ -122,7 +122,7 @@ def axpy(layer: Layer, shapes: Sequence[Shape]) -> nn.Module:
     """Axpy, whose three bottoms are gate, blob and what is added."""
     known(layer)
     if shapes[1] != shapes[2] or shapes[0][:2] != shapes[1][:2] or prod(shapes[0][2:]) != 1:
-        raise WeightsError(f"{layer.parameters.where}: shapes {', '.join(map(str, shapes))} are no gate, blob and blob")
+        raise WeightsError(f"{layer.parameters.where}: shapes {some(shapes)} are no gate, blob and blob")
     return arithmetic.Axpy()
 
 
@@ -134,7 +134,7 @@ def eltwise(layer: Layer, shapes: Sequence[Shape]) -> nn.Module:
     coefficients = tuple(parameters.numbers("coeff"))
     if len(set(shapes)) > 1 or len(coefficients) not in (0, len(shapes)):
         raise WeightsError(
-            f"{parameters.where} has bottoms of shapes {', '.join(map(str, shapes))} and {len(coefficients)} "
+            f"{parameters.where} has bottoms of shapes {some(shapes)} and {len(coefficients)} "
             "coefficients; shapes must agree and coefficients be as many as bottoms, or none"
         )
     return arithmetic.Eltwise(operation.get(word, word), coefficients)
@@ -155,7 +155,7 @@ def slice_(layer: Layer, shapes: Sequence[Shape]) -> nn.Module:
     points = parameters.integers("slice_point") or [size * piece // tops for piece in range(1, tops)]
     edges = [0, *points, size]
     if len(points) != tops - 1 or sorted(set(edges)) != edges:
-        raise WeightsError(f"{parameters.where}: points {points} do not cut {size} into {tops} pieces")
+        raise WeightsError(f"{parameters.where}: points {some(points)} do not cut {size} into {tops} pieces")
     return arithmetic.Slice(axis, tuple(high - low for low, high in pairwise(edges)))
 
 
@@ -171,7 +171,7 @@ def reshape(layer: Layer, shapes: Sequence[Shape]) -> nn.Module:
     parameters = known(layer, "shape")
     dims = parameters.message("shape").integers("dim", low=-1)
     if dims.count(-1) > 1 or any(dim == 0 and axis >= len(shapes[0]) for axis, dim in enumerate(dims)):
-        raise WeightsError(f"{parameters.where}: {shapes[0]} cannot take the shape {dims}")
+        raise WeightsError(f"{parameters.where}: {shapes[0]} cannot take the shape ({some(dims)})")
     return arithmetic.Reshape(tuple(dims))
 
 
@@ -230,6 +230,11 @@ BUILDERS: dict[str, tuple[Builder, tuple[int, int], tuple[int, int]]] = {  # typ
     "Softmax": (softmax, ONE, ONE),
     "Split": (split, ONE, SOME),
 }
+
+
+def some(values: Sequence[object]) -> str:
+    """The first of a list, for an error."""
+    return ", ".join(map(str, values[:6])) + (", ..." if len(values) > 6 else "")
 
 
 def known(layer: Layer, *fields: str) -> Message:

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from ilsvrc.errors import WeightsError
 from ilsvrc.weights import definition, wire
 from ilsvrc.weights.arithmetic import BatchNorm
-from ilsvrc.weights.build import build
-from ilsvrc.weights.definition import Definition, Layer
+from ilsvrc.weights.build import build, some
+from ilsvrc.weights.definition import Definition, Layer, short
 from ilsvrc.weights.wire import Stored
 
 __all__ = ["Network", "network", "read_mean"]
@@ -131,7 +131,7 @@ class Network(nn.Module):
             if not wanted:
                 continue
             if name not in found:
-                near = ", ".join(get_close_matches(name, found, 3)) or ", ".join(list(found)[:3])
+                near = ", ".join(map(short, get_close_matches(name, found, 3) or list(found)[:3]))
                 raise WeightsError(
                     f"{source} has no weights for layer {name} of {self.source}; it has {near}: "
                     "is it the weight file of another definition?"
@@ -149,13 +149,16 @@ def _built(layer: Layer, shapes: list[tuple[int, ...] | None]) -> tuple[nn.Modul
         shapes = [shapes[0], (1, 5)]  # regions that a Python layer proposes
     known = [shape for shape in shapes if shape is not None]
     if len(known) < len(shapes):
-        raise WeightsError(f"{layer.parameters.where} reads a blob whose shape the definition does not give")
+        raise WeightsError(
+            f"{layer.parameters.where} reads a blob whose shape the definition does not give; "
+            "give the deploy definition, whose inputs have shapes"
+        )
     try:
         module = build(layer, known).eval()
         made = module(*(torch.empty(shape, device="meta") for shape in known))
     except (RuntimeError, IndexError, OverflowError, TypeError) as error:
         reason = str(error).splitlines()[0][:120]
-        sizes = ", ".join(map(str, known))
+        sizes = some(known)
         raise WeightsError(f"{layer.parameters.where} cannot work on blobs of shape {sizes} ({reason})") from error
     return module, [tuple(blob.shape) for blob in (made if isinstance(made, tuple) else (made,))]
 

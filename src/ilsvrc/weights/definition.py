@@ -13,6 +13,7 @@ from ilsvrc.weights.prototxt import Message
 
 MOST_LAYERS = 10_000  # ResNet-269 has 1,169
 MOST_AXES = 32
+LONGEST = 256  # characters of a layer's or a blob's name
 
 V1_TYPES = {
     "ACCURACY": "Accuracy",
@@ -127,6 +128,8 @@ def define(network: Message) -> Definition:
             inputs |= _layer_inputs(layer)
         elif layer.type not in TRAINING_ONLY:
             kept.append(layer)
+    if not kept and "base_lr" in network.fields:
+        raise WeightsError(f"{network.where} is the settings of a solver; give the deploy definition of its network")
     if not kept:
         raise WeightsError(f"{network.where} defines no layer; give the deploy definition of a network")
     used = {bottom for layer in kept for bottom in layer.bottoms}
@@ -164,14 +167,22 @@ def _layer(message: Message) -> Layer:
     inner = message.message("layer") if "layer" in message.fields else message
     name = inner.word("name", message.word("name", "?"))
     called = inner.word("type", message.word("type", "?"))
-    where = f"{message.where.split(',')[0]}: layer {name} ({called})"
+    where = f"{message.where.split(',')[0]}: layer {short(name)} ({short(called)})"
     if inner is not message:
         kind, parameters = V0_TYPES.get(called, called), _of_v0(inner, V0_TYPES.get(called, called), where)
     else:
         Message(where, message.fields).check_fields(LAYER_FIELDS)
         kind = V1_TYPES.get(called, called)
         parameters = Message(where, message.message(PARAMETERS.get(kind, "?")).fields)
-    return Layer(name, kind, tuple(message.words("bottom")), tuple(message.words("top")), _or_data(parameters, message))
+    bottoms, tops = tuple(message.words("bottom")), tuple(message.words("top"))
+    if max(map(len, (name, *bottoms, *tops))) > LONGEST:
+        raise WeightsError(f"{where} has a name of more than {LONGEST} characters; is the definition whole?")
+    return Layer(name, kind, bottoms, tops, _or_data(parameters, message))
+
+
+def short(name: str) -> str:
+    """A name as an error repeats it."""
+    return name if len(name) <= prototxt.LONGEST else f"{name[: prototxt.LONGEST]}..."
 
 
 def _or_data(parameters: Message, message: Message) -> Message:

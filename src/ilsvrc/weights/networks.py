@@ -12,6 +12,7 @@ from ilsvrc import models
 from ilsvrc.errors import WeightsError
 from ilsvrc.weights import own, state_dict, wire
 from ilsvrc.weights.caffe import as_tensor
+from ilsvrc.weights.definition import short
 from ilsvrc.weights.releases import INSTEAD, RELEASES, Release
 from ilsvrc.weights.source import Weights
 from ilsvrc.weights.wire import Stored
@@ -116,7 +117,7 @@ def _layer(stored: dict[str, Stored], layer: str, parts: dict[str, Tensor], path
 
 def _blobs(stored: dict[str, Stored], layer: str, path: Path) -> list[Tensor]:
     if layer not in stored:
-        some = ", ".join(list(stored)[:4])
+        some = ", ".join(map(short, list(stored)[:4]))
         raise WeightsError(
             f"{path} has no layer {layer}; it has {some}, ...: is it the weight file of another network?"
         )

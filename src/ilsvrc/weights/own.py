@@ -80,7 +80,9 @@ def load(path: Path, model: str) -> tuple[nn.Module, Weights]:
         odd = sorted(found ^ wanted.keys())
         if odd:
             which = "lacks" if odd[0] in wanted else "has"
-            raise WeightsError(f"{path} {which} {odd[0]}, and {model} does not agree; convert the original file anew")
+            raise WeightsError(
+                f"{path} {which} {odd[0][:64]}, and {model} does not agree; convert the original file anew"
+            )
         for name, tensor in wanted.items():
             shape = tuple(file.get_slice(name).get_shape())
             if shape != tuple(tensor.shape):
@@ -97,4 +99,6 @@ def _opened(path: Path) -> safe_open:
     try:
         return safe_open(path, framework="pt")
     except (OSError, SafetensorError, ValueError) as error:
-        raise WeightsError(f"{path} cannot be read as .safetensors ({error}); download or convert it again") from error
+        raise WeightsError(
+            f"{path} cannot be read as .safetensors ({str(error)[:200]}); download or convert it again"
+        ) from error

@@ -13,14 +13,17 @@ from pathlib import Path
 
 from ilsvrc.errors import WeightsError
 
-LARGEST = 16 << 20  # bytes; the largest of the published definitions has 236 KB
+LARGEST = 4 << 20  # bytes; the largest of the published definitions has 236 KB
+MOST_FIELDS = 100_000  # of a definition with all its messages; ResNet-269's has 12,000
+LARGEST_VALUE = 1 << 16  # characters of a string
+LONGEST = 64  # characters of a field's name; and of a value where an error repeats it
 DEEPEST = 32  # messages inside messages; published files have 4
 INT32 = 2**31 - 1
 
 TOKEN = re.compile(
     r"""\s+ | \#[^\n]*
-    | (?P<string> "(?:[^"\\\n]|\\[^\n])*" | '(?:[^'\\\n]|\\[^\n])*' )
-    | (?P<word> [\w.+-]+ )
+    | (?P<string> "(?:[^"\\\n]++|\\[^\n])*+" | '(?:[^'\\\n]++|\\[^\n])*+' )
+    | (?P<word> [\w.+-]++ )
     | (?P<mark> [{}<>:;,\[\]] )""",
     re.VERBOSE,
 )
@@ -75,14 +78,14 @@ class Message:
         """One of a few words."""
         word = self.word(name, default)
         if word not in choices:
-            raise WeightsError(f"{self.where}: {name} is {word}; what is known is {', '.join(choices)}")
+            raise WeightsError(f"{self.where}: {name} is {word[:LONGEST]}; what is known is {', '.join(choices)}")
         return word
 
     def flag(self, name: str, default: bool) -> bool:
         """True or false."""
         word = self.word(name, str(default).lower())
         if word not in ("true", "false", "1", "0"):
-            raise WeightsError(f"{self.where}: {name} is {word}; it must be true or false")
+            raise WeightsError(f"{self.where}: {name} is {word[:LONGEST]}; it must be true or false")
         return word in ("true", "1")
 
     def integer(self, name: str, default: int | None = None, low: int = 0, high: int = INT32) -> int:
@@ -113,7 +116,7 @@ class Message:
     def _integer(self, name: str, word: str, low: int, high: int) -> int:
         if re.fullmatch(r"-?\d{1,19}", word) and low <= int(word) <= high:
             return int(word)
-        raise WeightsError(f"{self.where}: {name} is {word[:40]}; a whole number from {low} to {high} is wanted")
+        raise WeightsError(f"{self.where}: {name} is {word[:LONGEST]}; a whole number from {low} to {high} is wanted")
 
     def _number(self, name: str, word: str) -> float:
         try:
@@ -122,7 +125,7 @@ class Message:
             value = math.nan
         if math.isfinite(value):
             return value
-        raise WeightsError(f"{self.where}: {name} is {word[:40]}; a finite number is wanted")
+        raise WeightsError(f"{self.where}: {name} is {word[:LONGEST]}; a finite number is wanted")
 
 
 def read(path: Path) -> Message:
@@ -155,6 +158,7 @@ class _Parser:
         self.place = 0
         self.tokens = self._tokens()
         self.kind, self.token = "", ""
+        self.fields = 0
         self.advance()
 
     def _tokens(self) -> Iterator[tuple[str, str, int]]:
@@ -176,12 +180,24 @@ class _Parser:
         line = self.text.count("\n", 0, self.place) + 1
         return WeightsError(f"{self.source}, line {line}: {what}; is it the text of a Caffe network?")
 
+    @property
+    def shown(self) -> str:
+        """The token, cut short, for an error."""
+        return self.token[:LONGEST] or "the end of the text"
+
+    def keep(self, into: Message, name: str, value: "str | Message") -> None:
+        """One more field. A field takes a hundred times the memory of its shortest text, so they are counted."""
+        self.fields += 1
+        if self.fields > MOST_FIELDS:
+            raise self.wrong(f"there are more than {MOST_FIELDS:,} fields")
+        into.add(name, value)
+
     def message(self, into: Message, closing: str, depth: int) -> Message:
         if depth > DEEPEST:
             raise self.wrong(f"messages are nested more than {DEEPEST} deep")
         while self.token != closing or self.kind not in ("mark", "end"):
-            if self.kind != "word":
-                raise self.wrong(f"a field's name is wanted where {self.token or 'the end of the text'!r} stands")
+            if self.kind != "word" or len(self.token) > LONGEST:
+                raise self.wrong(f"a field's name is wanted where {self.shown!r} stands")
             name = self.token
             self.advance()
             self.value(into, name, depth)
@@ -198,13 +214,15 @@ class _Parser:
         if self.kind == "mark" and self.token in "{<":
             closing = "}" if self.token == "{" else ">"
             self.advance()
-            into.add(name, self.message(Message(f"{into.where}, {name}"), closing, depth + 1))
+            inner = Message(f"{into.where}, {name}")
+            self.keep(into, name, inner)
+            self.message(inner, closing, depth + 1)
         elif not colon:
-            raise self.wrong(f"after {name} a colon or a brace is wanted, not {self.token or 'the end of the text'!r}")
+            raise self.wrong(f"after {name} a colon or a brace is wanted, not {self.shown!r}")
         elif self.kind == "mark" and self.token == "[":
             self.list(into, name, depth)
         else:
-            into.add(name, self.scalar(name))
+            self.keep(into, name, self.scalar(name))
 
     def list(self, into: Message, name: str, depth: int) -> None:
         self.advance()
@@ -212,7 +230,7 @@ class _Parser:
             if self.kind == "mark" and self.token in "{<":
                 self.value(into, name, depth)
             else:
-                into.add(name, self.scalar(name))
+                self.keep(into, name, self.scalar(name))
             if self.kind == "mark" and self.token == ",":
                 self.advance()
         self.advance()
@@ -223,9 +241,12 @@ class _Parser:
             self.advance()
             return word
         if self.kind != "string":
-            raise self.wrong(f"{name} wants a value where {self.token or 'the end of the text'!r} stands")
-        parts = []
+            raise self.wrong(f"{name} wants a value where {self.shown!r} stands")
+        parts, length = [], 0
         while self.kind == "string":
+            length += len(self.token)
+            if length > LARGEST_VALUE:
+                raise self.wrong(f"the value of {name} has more than {LARGEST_VALUE:,} characters")
             parts.append(ESCAPE.sub(_unescaped, self.token[1:-1]))
             self.advance()
         return "".join(parts)

@@ -87,7 +87,7 @@ def from_json(text: str, where: str) -> Weights:
         _check(record)
     except (TypeError, ValueError, AttributeError, RecursionError) as error:
         raise WeightsError(
-            f"{where} has a record of its weights that cannot be read ({error}); convert it anew"
+            f"{where} has a record of its weights that cannot be read ({str(error)[:200]}); convert it anew"
         ) from error
     return record
 
@@ -102,6 +102,7 @@ def _check(record: Weights) -> None:
         and all(isinstance(n, int | float) and abs(n) < 1e6 for n in numbers)
         and all(isinstance(n, int) and 0 < n < 1 << 20 for n in sizes)
         and all(isinstance(t, str) for t in texts)
+        and len(record.model) <= 64
         and record.image_size <= record.resize
         and min(*record.std, record.top, record.width) > 0
         and record.channels in ("RGB", "BGR")

@@ -1,10 +1,10 @@
 """State dicts of today's libraries into our networks: `.pth` without running code, `.safetensors`."""
 
+import struct
 import zipfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ilsvrc import models
 from ilsvrc.errors import WeightsError
+from ilsvrc.weights import pickled
 from ilsvrc.weights.libraries import LAYOUTS, REASONS, Layout
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")  # keys under which training scripts keep a state dict
@@ -40,43 +41,48 @@ def is_pickle(path: Path) -> bool:
 def read(path: Path) -> dict[str, Tensor]:
     """Tensors by name. No code runs. Raises WeightsError for a file that is damaged or holds anything else."""
     try:
-        if is_pickle(path):
-            _check_zip(path)
-            found: Any = torch.load(path, map_location="cpu", weights_only=True)
-        else:
-            found = load_file(path)
-    except WeightsError:
-        raise
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{path} cannot be read ({error}); download it again") from error
-    except Exception as error:  # torch raises many kinds on damaged and hostile files
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
-        raise WeightsError(
-            f"{path} is not a state dict that can be read without running code ({reason}); "
-            "save the network's state_dict() alone"
-        ) from error
-    for key in WRAPPERS:
-        if isinstance(found, dict) and isinstance(found.get(key), dict):
-            found = found[key]
-    if not isinstance(found, dict) or not found:
-        raise WeightsError(f"{path} holds a {type(found).__name__}, and a state dict is wanted")
-    odd = [key for key, value in found.items() if not isinstance(key, str) or not isinstance(value, Tensor)]
-    if odd:
-        raise WeightsError(
-            f"{path} holds {str(odd[0])[:60]!r}, which is no tensor; save the network's state_dict() alone"
+        found = _pickled(path) if is_pickle(path) else load_file(path)
+    except pickled.UnreadableError as error:
+        raise WeightsError(f"{path} cannot be read: {error}; download it again") from error
+    except (OSError, SafetensorError, ValueError) as error:
+        kind = (
+            "a tar archive, as PyTorch wrote before 2017; load and save it with PyTorch 1"
+            if _is_tar(path)
+            else str(error)[:200]
         )
+        raise WeightsError(f"{path} cannot be read ({kind}); download it again") from error
+    except (zipfile.BadZipFile, NotImplementedError, struct.error) as error:
+        raise WeightsError(f"{path} is a damaged zip archive ({error}); download it again") from error
     return {key.removeprefix("module."): value for key, value in found.items()}
 
 
-def _check_zip(path: Path) -> None:
-    """Refuse archives that would unpack to more than they are: torch stores tensors as they are."""
-    if not zipfile.is_zipfile(path):
-        return  # a pickle of before 2020, which torch reads in order
-    with zipfile.ZipFile(path) as archive:
-        entries = archive.infolist()
-    size = path.stat().st_size
-    if any(e.compress_type != zipfile.ZIP_STORED for e in entries) or sum(e.file_size for e in entries) > size:
-        raise WeightsError(f"{path} is a zip archive that PyTorch did not write; save the network's state_dict() again")
+def _pickled(path: Path) -> dict[str, Tensor]:
+    """The tensors of a `.pth`: the outermost dictionary, or the one a training script keeps under a known key."""
+    file = pickled.File(path)
+    found = file.content
+    for key in WRAPPERS:
+        if isinstance(found, pickled.Mapping) and isinstance(found.get(key), pickled.Mapping):
+            found = found.get(key)
+    if not isinstance(found, pickled.Mapping) or not (found.items or found.odd):
+        raise WeightsError(
+            f"{path} holds a {pickled.name_of(found)}, and a state dict is wanted, which can be read without running "
+            "code; save the network's state_dict() alone"
+        )
+    values = dict(found.items)
+    for key, value in values.items():
+        if not isinstance(value, pickled.Place):
+            raise WeightsError(
+                f"{path} holds {key[:60]!r}, which is no tensor but a {pickled.name_of(value)}, and is not made "
+                "without running code; save the network's state_dict() alone"
+            )
+    if found.odd:
+        raise WeightsError(f"{path} has keys that are no names; save the network's state_dict() alone")
+    return {key: file.tensor(place) for key, place in values.items()}
+
+
+def _is_tar(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(262)[257:] == b"ustar"
 
 
 def fitted(model: str, tensors: dict[str, Tensor], path: Path) -> Fit:

@@ -213,7 +213,7 @@ class _File:
             elif entry.number == kind:
                 of_type = self.text(entry) if entry.wire == BYTES else V1_TYPES.get(entry.value, "")
         places = [entry for entry in entries if entry.number == blob and entry.wire == BYTES]
-        blobs = (self.blob(e.start, e.stop, f"layer {called!r}, blob {i}") for i, e in enumerate(places))
+        blobs = (self.blob(e.start, e.stop, f"layer {called[:64]!r}, blob {i}") for i, e in enumerate(places))
         return Stored(called, of_type, tuple(blobs))
 
     def blob(self, start: int, stop: int, inside: str) -> np.ndarray:
@@ -229,6 +229,8 @@ class _File:
                 legacy[entry.number] = self.extent(entry.value, entry.start, inside)
             elif entry.number == 7 and entry.wire == BYTES:
                 dims += self.shape(entry, inside)
+                if len(dims) > MOST_AXES:  # several shapes count as one
+                    raise self.damaged(entry.start, f"{inside} has more than {MOST_AXES} axes")
             elif entry.number in RUNS:
                 values, place = self.run(entry, stop, inside)
                 if entry.number in (5, 8):

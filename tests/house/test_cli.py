@@ -31,7 +31,7 @@ OPTIONS: dict[str, set[str]] = {
     "weights": {"FILE", "--json"},
     "predict": {
         *{"IMAGES", "--weights", "--model", "--data", "--top", "--batch", "--device", "--engine"},
-        *{"--json", "--csv"},
+        *{"--within", "--measure", "--calibration", "--json", "--csv"},
     },
     "evaluate": {
         *{"RUN", "--data", "--split", "--protocol", "--device", "--precision", "--reference-decode", "--bad-images"},
@@ -52,6 +52,7 @@ OPTIONS: dict[str, set[str]] = {
     },
     "bench scoring": {"--lines", "--repeat"},
     "bench data": {"--images", "--rounds", "--json"},
+    "bench predict": {"NETWORKS", "--batch", "--rounds", "--images", "--weights", "--json"},
     "score convert": {"SOURCE", "TARGET", "--from", "--to", "--task", "--meta", "--to-meta", "--split"},
 }
 

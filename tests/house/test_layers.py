@@ -74,6 +74,7 @@ ONE_FILE = {
     "data/parquet.py": {"pyarrow"},
     "data/remote.py": {"aiohttp", "fsspec"},
     "jobs/pack.py": {"simplejpeg"},
+    "predict/vino.py": {"openvino", "nncf"},
 }
 # And one package less, in all files but these.
 ONLY_IN = {

@@ -127,10 +127,19 @@ def test_compiled_engines_agree_with_the_network(engine: Engine) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
-def test_every_engine_takes_every_network(name: str) -> None:
-    for engine in ("fp32", "bf16", "openvino", "openvino-bf16", "int8"):
-        if not missing(engine, CPU):
-            agrees(name, engine)
+def test_torch_s_engines_take_every_network(name: str) -> None:
+    ours, images = network(name, width=0.03), photographs(2)
+    with torch.inference_mode():
+        wanted = ours(images)
+    assert off(prepared(ours, "fp32", images)(images), wanted) < OFF["fp32"]
+    assert off(prepared(ours, "bf16", images)(images), wanted) < OFF["bf16"]
+
+
+@pytest.mark.slow
+@needs_openvino
+@pytest.mark.parametrize("name", ["inception_v3", "dpn92", "se_resnext50_32x4d"])
+def test_openvino_takes_what_is_wired_otherwise(name: str) -> None:
+    agrees(name, "openvino")
 
 
 def test_what_is_stored_in_bf16_is_all_but_batch_norms_that_could_not_be_folded() -> None:

@@ -177,7 +177,7 @@ def first_guesses(words: Sequence[str], weights: Path, batch: int) -> Iterator[K
             same = [(logits - logits.mean(0)).argmax(1) for logits in (ours, eager)]
             centred = float((same[0] == same[1]).double().mean())
             off = float((ours - eager).abs().max() / eager.abs().max())
-            yield Kept(engine, change(ours, eager), off, len(eager.argmax(1).unique()), centred)
+            yield Kept(engine, change(ours, eager), off, len(set(eager.argmax(1).tolist())), centred)
 
 
 def peer_name(model: str) -> str:

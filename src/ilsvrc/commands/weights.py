@@ -88,8 +88,7 @@ def predict(
     device
         auto, cpu, cuda or cuda:1.
     engine
-        eager is the network bit for bit, the others are faster: see docs/predict.md. auto takes the one that is done
-        first, measured where there are images enough to repay it and remembered.
+        eager is the network bit for bit; auto takes what is done first, measured where that is repaid and remembered.
     within
         The largest change of a probability, from eager's, that auto accepts where it measures.
     measure
@@ -106,15 +105,20 @@ def predict(
     from ilsvrc.jobs.predictor import Predictor, Wish
     from ilsvrc.reports.progress import Watch
 
-    if json and csv:
-        raise SpecError("--json and --csv are both asked for; choose one")
+    form = _form(json, csv)
     keep_memory()
     watch = Watch()
     wish = Wish(within, measure, watch.say)
     predictor = Predictor(weights, model, data_path=data, device=device, engine=engine, wish=wish)
     if engine == "int8":
         job.calibrate(predictor, (calibration,) if calibration else images, batch, watch)
-    _print(job.predict(predictor, images, top, batch, watch), "json" if json else "csv" if csv else "text")
+    _print(job.predict(predictor, images, top, batch, watch), form)
+
+
+def _form(json: bool, csv: bool) -> Literal["text", "json", "csv"]:
+    if json and csv:
+        raise SpecError("--json and --csv are both asked for; choose one")
+    return "json" if json else "csv" if csv else "text"
 
 
 def _print(answers: "Iterator[Answer]", form: Literal["text", "json", "csv"]) -> None:

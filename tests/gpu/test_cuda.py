@@ -10,6 +10,7 @@ from ilsvrc.jobs.input import open_splits
 from ilsvrc.jobs.machine import bench
 from ilsvrc.jobs.train import Training, run_training
 from ilsvrc.models import build
+from ilsvrc.predict.engines import Engine, prepared
 from ilsvrc.reports.progress import Watch
 from ilsvrc.spec import Member
 
@@ -28,6 +29,18 @@ def test_a_network_answers_as_on_the_processor(name: str):
         wanted = network(images)
         found = network.cuda()(images.cuda()).cpu()
     assert torch.allclose(found, wanted, atol=2e-3 * float(wanted.abs().max()))
+
+
+@pytest.mark.parametrize(("engine", "bound"), [("eager", 2e-3), ("fp32", 2e-3), ("bf16", 4e-2)])
+def test_an_engine_answers_on_the_device(engine: Engine, bound: float):
+    torch.manual_seed(0)
+    network = build("resnet18", classes=20, image_size=96, width=0.25).eval()
+    images = torch.randn(4, 3, 96, 96)
+    with torch.inference_mode():
+        wanted = network(images)
+    found = prepared(network.cuda(), engine, images.cuda())(images.cuda())
+    assert found.device.type == "cuda"
+    assert torch.allclose(found.cpu(), wanted, atol=bound * float(wanted.abs().max()))
 
 
 def test_a_training_runs_and_its_loss_falls(tiny: Path, tmp_path: Path):

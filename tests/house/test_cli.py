@@ -34,7 +34,7 @@ OPTIONS: dict[str, set[str]] = {
     "export": {"FILE", "--to", "--out", "--model", "--data"},
     "predict": {
         *{"IMAGES", "--weights", "--model", "--data", "--top", "--batch", "--device", "--engine"},
-        *{"--json", "--csv"},
+        *{"--within", "--measure", "--calibration", "--json", "--csv"},
     },
     "evaluate": {
         *{"RUN", "--data", "--split", "--protocol", "--device", "--precision", "--reference-decode", "--bad-images"},
@@ -55,6 +55,7 @@ OPTIONS: dict[str, set[str]] = {
     },
     "bench scoring": {"--lines", "--repeat"},
     "bench data": {"--images", "--rounds", "--json"},
+    "bench predict": {"NETWORKS", "--batch", "--rounds", "--images", "--weights", "--json"},
     "score convert": {"SOURCE", "TARGET", "--from", "--to", "--task", "--meta", "--to-meta", "--split"},
 }
 

@@ -75,6 +75,7 @@ ONE_FILE = {
     "data/remote.py": {"aiohttp", "fsspec"},
     "jobs/onnx_graph.py": {"onnx", "onnxruntime", "onnxscript"},
     "jobs/pack.py": {"simplejpeg"},
+    "predict/vino.py": {"openvino", "nncf"},
 }
 # And one package less, in all files but these.
 ONLY_IN = {

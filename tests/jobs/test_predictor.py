@@ -22,6 +22,7 @@ from ilsvrc.data import imagenet
 from ilsvrc.errors import DataError, SpecError, WeightsError
 from ilsvrc.jobs.evaluate import read_predictions
 from ilsvrc.jobs.predictor import Predictor, classes_of
+from ilsvrc.predict.engines import missing
 from ilsvrc.train.run import Run
 from ilsvrc.weights import Weights
 
@@ -119,6 +120,66 @@ def test_the_bf16_engine_says_the_same_with_probabilities_a_little_off(folder: P
     for ours, theirs in zip(fast, exact, strict=True):
         assert theirs[0].label in {guess.label for guess in ours}
         assert ours[0].probability == pytest.approx(theirs[0].probability, rel=0.2)
+
+
+def test_the_eager_engine_is_the_network_bit_for_bit(folder: Path) -> None:
+    paths = sorted((folder / "photos").rglob("*.*"))
+    predictor = Predictor(folder / "w.safetensors", device="cpu")
+    views = [predictor.view(path) for path in paths]
+    network, _ = weights.load("resnet18", folder / "w.safetensors")
+    with torch.inference_mode():
+        assert np.array_equal(predictor.probabilities(views), network(torch.stack(views)).softmax(1).numpy())
+
+
+def test_auto_says_what_it_picked_and_remembers_what_it_measured(
+    folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("ilsvrc.predict.auto.missing", lambda engine, device: "p" in engine and "not in this test")
+    words = ["predict", str(folder / "photos"), "--weights", str(folder / "w.safetensors"), "--device", "cpu", "--csv"]
+    assert run(words) == 0
+    shown = capsys.readouterr()
+    assert "engine: eager; 3 images are too few to measure others on" in shown.err
+    assert not (tmp_path / "ilsvrc").exists()
+    assert run([*words, "--measure"]) == 0
+    assert "when it was measured beside" in capsys.readouterr().err
+    (kept,) = json.loads((tmp_path / "ilsvrc" / "engines.json").read_text())["engines"].values()
+    assert "eager" in kept
+    assert kept["eager"]["change"]["largest"] == 0
+
+
+@pytest.mark.skipif(bool(missing("int8", torch.device("cpu"))), reason="the extra fast-cpu is not installed")
+def test_int8_is_calibrated_on_the_user_s_images_and_says_what_it_lost(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["predict", str(folder), "--weights", str(folder / "w.safetensors"), "--engine", "int8", "--json"]
+    assert run([*words, "--device", "cpu"]) == 1  # one of them is no image
+    shown = capsys.readouterr()
+    rows = json.loads(shown.out)
+    assert "calibrated: on 3 images" in shown.err
+    assert "largest change of a probability" in shown.err
+    exact = Predictor(folder / "w.safetensors", device="cpu")([row["image"] for row in rows if row["guesses"]])
+    ours = [row["guesses"][0]["probability"] for row in rows if row["guesses"]]
+    assert ours == pytest.approx([guesses[0].probability for guesses in exact], rel=0.3)
+    assert run(["predict", str(folder / "broken.jpg"), *words[2:], "--device", "cpu"]) == 1
+    assert "none of 1 images could be read to calibrate on" in capsys.readouterr().err
+
+
+def test_no_more_than_two_batches_are_decoded_and_not_yet_answered(folder: Path) -> None:
+    predictor = Predictor(folder / "w.safetensors", device="cpu")
+    seen: list[Path] = []
+    view = predictor.view
+    predictor.view = lambda image: (seen.append(image), view(image))[1]  # type: ignore[method-assign]
+    paths = [folder / "photos" / "a.png"] * 40
+    for answered, _ in enumerate(predictor.each(paths, 1, 4)):
+        assert len(seen) <= answered // 4 * 4 + 8
+    assert len(seen) == 40
+
+
+def test_words_that_contradict_themselves_are_refused(folder: Path) -> None:
+    predictor = Predictor(folder / "w.safetensors", device="cpu", engine="auto")
+    with pytest.raises(SpecError, match="choose engine='int8'"):
+        predictor.calibrate([predictor.view(folder / "photos" / "a.png")])
 
 
 def test_patterns_are_taken_and_each_image_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

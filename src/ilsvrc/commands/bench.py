@@ -1,8 +1,9 @@
 """`ilsvrc bench`: timed claims, each measured side by side in one run."""
 
 from pathlib import Path
+from typing import Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from ilsvrc.commands.options import Flag, Positive
 
@@ -47,3 +48,37 @@ def data(*, images: Path | None = None, rounds: Positive = 7, json: Flag = False
     keep_memory()
     found = main(images, rounds)
     print_json({**found, "command": command()}) if json else print("\n".join(lines(found, command())))
+
+
+@app.command
+def predict(
+    networks: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    /,
+    *,
+    batch: Positive = 32,
+    rounds: Positive = 5,
+    images: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    weights: Path | None = None,
+    json: Flag = False,
+) -> None:
+    """Time every engine beside torchvision's or timm's own module with the same random weights.
+
+    Parameters
+    ----------
+    networks
+        Names of networks; ResNet-50, VGG-16, GoogLeNet, ResNeXt-50 and SE-ResNet-50 where neither names nor
+        --weights are given.
+    batch
+        Images at a time; one at a time is timed as well.
+    rounds
+        Rounds in which all are timed in turn; the medians are printed.
+    images
+        Photographs, folders or patterns: how many first guesses each engine keeps, with the weights of --weights.
+    weights
+        The .safetensors of a network whose guesses on --images are compared.
+    json
+        Print JSON, for machines.
+    """
+    from ilsvrc.bench.predict import main
+
+    main(networks, batch, rounds, images, weights, json)

@@ -1,14 +1,20 @@
 """`ilsvrc convert`, `weights`, `predict`, `export`: other people's weights, what a network sees, and it elsewhere."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter, validators
 
 from ilsvrc.errors import DataError, SpecError
 
+if TYPE_CHECKING:
+    from ilsvrc.jobs.predict import Answer
+
 Positive = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 Flag = Annotated[bool, Parameter(negative="")]
+Share = Annotated[float, Parameter(validator=validators.Number(gte=0, lte=1))]
+EngineName = Literal["auto", "eager", "fp32", "bf16", "compiled", "compiled-bf16", "openvino", "openvino-bf16", "int8"]
 
 
 def convert(source: Path, /, *, model: str, out: Path) -> None:
@@ -88,7 +94,10 @@ def predict(
     top: Positive = 5,
     batch: Positive = 32,
     device: str = "auto",
-    engine: Literal["eager", "bf16"] = "eager",
+    engine: EngineName = "auto",
+    within: Share = 0.02,
+    measure: Flag = False,
+    calibration: str | None = None,
     json: Flag = False,
     csv: Flag = False,
 ) -> None:
@@ -111,25 +120,44 @@ def predict(
     device
         auto, cpu, cuda or cuda:1.
     engine
-        eager, or bf16: faster where the machine multiplies it, with probabilities a little off.
+        eager is the network bit for bit; auto takes what is done first, measured where that is repaid and remembered.
+    within
+        The largest change of a probability, from eager's, that auto accepts where it measures.
+    measure
+        Have auto measure every engine on the first batch, however few the images.
+    calibration
+        Images that int8 takes its scales from: a folder or a pattern; those predicted, if not given.
     json
         Print JSON, for machines.
     csv
         Print comma-separated values, a line per guess.
     """
-    from ilsvrc.commands.output import print_answers
-    from ilsvrc.jobs.machine import bench, keep_memory
-    from ilsvrc.jobs.predict import predict as job
-    from ilsvrc.jobs.predictor import Predictor
+    from ilsvrc.jobs import predict as job
+    from ilsvrc.jobs.machine import keep_memory
+    from ilsvrc.jobs.predictor import Predictor, Wish
     from ilsvrc.reports.progress import Watch
 
+    form = _form(json, csv)
+    keep_memory()
+    watch = Watch()
+    wish = Wish(within, measure, watch.say)
+    predictor = Predictor(weights, model, data_path=data, device=device, engine=engine, wish=wish)
+    if engine == "int8":
+        job.calibrate(predictor, (calibration,) if calibration else images, batch, watch)
+    _print(job.predict(predictor, images, top, batch, watch), form)
+
+
+def _form(json: bool, csv: bool) -> Literal["text", "json", "csv"]:
     if json and csv:
         raise SpecError("--json and --csv are both asked for; choose one")
-    keep_memory()
-    threads = bench(device).loaders
-    predictor = Predictor(weights, model, data_path=data, device=device, engine=engine)
-    answers = job(predictor, images, top, batch, threads, Watch())
-    faults = print_answers(answers, "json" if json else "csv" if csv else "text")
+    return "json" if json else "csv" if csv else "text"
+
+
+def _print(answers: "Iterator[Answer]", form: Literal["text", "json", "csv"]) -> None:
+    """Raises DataError, at the end, when some images could not be read."""
+    from ilsvrc.commands.output import print_answers
+
+    faults = print_answers(answers, form)
     if faults:
         raise DataError(f"{faults} of the images could not be read, as said above; replace them or leave them out")
 

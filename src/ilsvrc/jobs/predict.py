@@ -2,14 +2,20 @@
 
 import glob
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from ilsvrc.errors import DataError
 from ilsvrc.jobs.predictor import Guess, Predictor
 from ilsvrc.reports.progress import Watch
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm"}
+
+
+CALIBRATION = 128  # images at most; more do not move the scales
 
 
 @dataclass(frozen=True)
@@ -21,18 +27,35 @@ class Answer:
     fault: str = ""
 
 
-def predict(
-    predictor: Predictor, words: Iterable[str], top: int, batch: int, threads: int, watch: Watch
-) -> Iterator[Answer]:
+def predict(predictor: Predictor, words: Iterable[str], top: int, batch: int, watch: Watch) -> Iterator[Answer]:
     """An answer per image of files, folders (with what is below them) and patterns such as 'photos/*.jpg'.
 
     Raises DataError when the words name no image at all; an image that cannot be read is an answer with a fault.
     """
     paths = images(words)
     with watch.live(), watch.stage("predicting", len(paths)) as stage:
-        for done, (path, found) in enumerate(predictor.each(paths, top, batch, threads), start=1):
+        for done, (path, found) in enumerate(predictor.each(paths, top, batch), start=1):
             stage.at(done)
             yield Answer(str(path), (), str(found)) if isinstance(found, DataError) else Answer(str(path), found)
+
+
+def calibrate(predictor: Predictor, words: Iterable[str], batch: int, watch: Watch) -> None:
+    """Calibrate the predictor's engine on images that the words name, CALIBRATION of them at most, and say the loss.
+
+    Raises DataError when none of them can be read.
+    """
+    paths = images(words)
+    places = np.unique(np.linspace(0, len(paths) - 1, min(CALIBRATION, len(paths))).round().astype(int))
+    blobs = []
+    with watch.live(), watch.stage("calibrating", len(places) + 1) as stage:
+        for done, place in enumerate(places.tolist()):
+            with suppress(DataError):  # named when it is predicted
+                blobs.append(predictor.view(paths[place]))
+            stage.at(done)
+        if not blobs:
+            raise DataError(f"none of {len(places)} images could be read to calibrate on; give others")
+        change = predictor.calibrate(blobs, batch)
+    watch.say(f"engine: {predictor.engine}, calibrated: {change}")
 
 
 def images(words: Iterable[str]) -> list[Path]:

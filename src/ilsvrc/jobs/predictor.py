@@ -1,11 +1,15 @@
 """Predictor: a network with everything it takes to name what is in an image."""
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
+from itertools import islice
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,8 +21,12 @@ from ilsvrc.data.decode import decode
 from ilsvrc.data.sample import Classes, Sample
 from ilsvrc.errors import DataError, SpecError
 from ilsvrc.jobs.finished import finished
-from ilsvrc.jobs.machine import bench
-from ilsvrc.predict.fast import Engine, prepared
+from ilsvrc.jobs.machine import bench, bf16_in_hardware, machine
+from ilsvrc.predict import remember
+from ilsvrc.predict.auto import Auto, Work
+from ilsvrc.predict.auto import Wish as Wish
+from ilsvrc.predict.engines import Engine, Runner, missing, prepared
+from ilsvrc.predict.measure import Change, calibrated
 from ilsvrc.predict.predict import cutter
 from ilsvrc.weights import Weights
 
@@ -50,8 +58,9 @@ class Predictor:
 
     path is a `.safetensors` with a record (`ilsvrc convert` writes them), any file `weights.load` reads
     where `model` says which network's it is, or the directory of a run of ours; one from before runs
-    said their classes needs the data set at `data_path`. Images are seen once, at the centre. engine is 'eager', or
-    'bf16' for folded batch norms and weights in bfloat16: faster where the machine multiplies it.
+    said their classes needs the data set at `data_path`. Images are seen once, at the centre. engine is one of
+    `predict.engines`: 'eager' computes the network bit for bit, the others faster; 'auto' chooses by `wish`.
+    int8 is calibrated on what `calibrate` is given, or else on the first batch.
     Raises WeightsError, DataError or SpecError when the file or the words do not fit.
     """
 
@@ -62,44 +71,77 @@ class Predictor:
         *,
         data_path: File | None = None,
         device: str = "auto",
-        engine: Engine = "eager",
+        engine: Engine | Literal["auto"] = "eager",
+        wish: Wish | None = None,
     ) -> None:
         self.device = bench(device).device
+        lacking = "" if engine == "auto" else missing(engine, self.device)
+        if lacking:
+            raise SpecError(f"engine {engine} {lacking}, or use another engine")
         found = _run(Path(path), data_path) if Path(path).is_dir() else _file(Path(path), model)
         self.classes, self._view, self._places = found.classes, found.view, found.places
-        network = prepared(found.network, engine).to(self.device)
-        self.dtype = torch.bfloat16 if engine == "bf16" else torch.float32
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = found.network.to(self.device).eval()
+        self._fixed: Engine | None = None if engine == "auto" else engine
+        self._runner: Runner | None = None
+        self._auto = Auto(self.network, wish or Wish(), machine=_circumstances(), half=_half(self.device))
+
+    @property
+    def engine(self) -> Engine:
+        """What computes now; 'auto' may come to another when more images come."""
+        return self._fixed or self._auto.engine
 
     def __call__(self, images: Iterable[Any], top: int = 5, batch: int = 32) -> list[tuple[Guess, ...]]:
         """The `top` best guesses for each image, in the order of the images.
 
         An image is a path, a Pillow image, or RGB pixels (H, W, 3) uint8. Raises DataError for what is no image.
         """
-        blobs: list[Tensor] = []
         found: list[tuple[Guess, ...]] = []
-        for image in images:
-            blobs.append(self.view(image))
-            if len(blobs) == batch:
-                found += self.guesses(blobs, top)
-                blobs = []
-        return found + self.guesses(blobs, top) if blobs else found
+        left = len(images) if isinstance(images, Sized) else 0
+        for part in self._ahead(images, batch):
+            views = [view for _, view in part]
+            for view in views:
+                if isinstance(view, DataError):
+                    raise view
+            size = batch if found else len(part)
+            found += self.guesses(views, top, Work(size, max(left - len(found), len(part))))
+        return found
 
     def view(self, image: Any) -> Tensor:
         """What the network sees of one image, (3, S, S) float32."""
         return self._view(pixels_of(image))
 
-    def probabilities(self, blobs: Sequence[Tensor]) -> np.ndarray:
-        """(N, classes) float32 by label, rows sum to 1, of what `view` made of images."""
-        images = torch.stack(list(blobs)).to(self.device, self.dtype).contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode():
-            shares = self.network(images).float().softmax(1).cpu().numpy()
-        by_label: np.ndarray = shares[:, self._places]
+    def probabilities(self, blobs: Sequence[Tensor], work: Work | None = None) -> np.ndarray:
+        """(N, classes) float32 by label, rows sum to 1, of what `view` made of images.
+
+        work is what they are part of, for 'auto' to choose by; nothing else by default.
+        """
+        images = torch.stack(list(blobs)).to(self.device)
+        if self._fixed is None:
+            logits = self._auto(images, work or Work(len(images), len(images)))
+        else:
+            if self._runner is None:
+                self._runner = prepared(self.network, self._fixed, images)
+            logits = self._runner(images)
+        by_label: np.ndarray = logits.softmax(1).cpu().numpy()[:, self._places]
         return by_label
 
-    def guesses(self, blobs: Sequence[Tensor], top: int) -> list[tuple[Guess, ...]]:
+    def calibrate(self, blobs: Sequence[Tensor], batch: int = 32) -> Change:
+        """Prepare the engine on what `view` made of images: int8 takes its scales from them.
+
+        The change of probabilities from eager's on these images, also kept where `predict.remember` keeps
+        measurements. Raises SpecError where the engine is 'auto' or does not take the network.
+        """
+        if self._fixed is None or not blobs:
+            raise SpecError("calibrating needs images and an engine; choose engine='int8' and give some")
+        images = torch.stack(list(blobs)).to(self.device)
+        found, self._runner = calibrated(self.network, self._fixed, images, batch)
+        key = remember.key(self.network, images.shape[-1], batch, f"{_circumstances()} {self.device}")
+        remember.write(key, remember.read(key) | {self._fixed: found})
+        return found.change
+
+    def guesses(self, blobs: Sequence[Tensor], top: int, work: Work | None = None) -> list[tuple[Guess, ...]]:
         """The best guesses for what `view` made of images; equal probabilities are ranked by label."""
-        shares = self.probabilities(blobs)
+        shares = self.probabilities(blobs, work)
         ranked = np.argsort(-shares, axis=1, kind="stable")[:, :top]
         return [
             tuple(
@@ -109,23 +151,53 @@ class Predictor:
             for row, best in zip(shares, ranked, strict=True)
         ]
 
-    def each(self, paths: Sequence[Path], top: int, batch: int, threads: int) -> Iterable[tuple[Path, Any]]:
-        """For each file its guesses, or the DataError that says why it has none. Decoded by so many threads."""
+    def each(self, paths: Sequence[Path], top: int, batch: int) -> Iterator[tuple[Path, Any]]:
+        """For each file its guesses, or the DataError that says why it has none.
 
-        def seen(path: Path) -> Tensor | DataError:
+        The next batch is decoded by threads while the network computes on this one.
+        """
+        done = 0
+        for part in self._ahead(paths, batch):
+            blobs = [view for _, view in part if isinstance(view, Tensor)]
+            work = Work(min(batch, len(paths)), len(paths) - done)
+            answers = iter(self.guesses(blobs, top, work) if blobs else ())
+            for path, view in part:
+                yield path, next(answers) if isinstance(view, Tensor) else view
+            done += len(part)
+
+    def _ahead(self, images: Iterable[Any], batch: int) -> Iterator[list[tuple[Any, Any]]]:
+        """Images with their views, or the DataError that says why there is none, a batch at a time, one batch ahead."""
+
+        def seen(image: Any) -> Tensor | DataError:
             try:
-                return self.view(path)
+                return self.view(image)
             except DataError as error:
                 return error
 
-        with ThreadPoolExecutor(threads) as pool:
-            for start in range(0, len(paths), batch):
-                part = paths[start : start + batch]
-                views = list(pool.map(seen, part))
-                blobs = [view for view in views if isinstance(view, Tensor)]
-                answers = iter(self.guesses(blobs, top) if blobs else ())
-                for path, view in zip(part, views, strict=True):
-                    yield path, next(answers) if isinstance(view, Tensor) else view
+        source = iter(images)
+        pool = ThreadPoolExecutor(bench().loaders, thread_name_prefix="decoder")
+        try:
+            pending: deque[list[tuple[Any, Future[Tensor | DataError]]]] = deque()
+            while True:
+                while len(pending) < 2 and (part := list(islice(source, batch))):
+                    pending.append([(image, pool.submit(seen, image)) for image in part])
+                if not pending:
+                    return
+                yield [(image, view.result()) for image, view in pending.popleft()]
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _half(device: torch.device) -> bool:
+    return device.type == "cuda" or bf16_in_hardware()
+
+
+def _circumstances() -> str:
+    """What a measurement holds for: the processor, the threads, and the versions of what computes."""
+    found = machine(torch.device("cpu"))
+    vino = version("openvino") if find_spec("openvino") else "absent"
+    threads = torch.get_num_threads()
+    return f"{found.cpu} {threads} of {found.cores}, torch {found.torch}, openvino {vino}, ilsvrc {found.ilsvrc}"
 
 
 def pixels_of(image: Any) -> np.ndarray:

@@ -1,30 +1,16 @@
-"""Networks made faster for prediction, on torch alone: batch norms folded into convolutions, weights in bf16."""
+"""Batch norms folded into the convolutions before them: one operation where the network has two."""
 
 import copy
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
-
-Engine = Literal["eager", "bf16"]
-
-
-def prepared(network: nn.Module, engine: Engine) -> nn.Module:
-    """A network in eval mode for that engine; the one given stays as it is.
-
-    eager computes what the network computes, bit for bit. bf16 folds batch norms, stores weights in
-    bfloat16 (8 bits of mantissa), and computes in it; images must be bfloat16 too.
-    """
-    if engine == "eager":
-        return network.eval()
-    return folded(network).to(torch.bfloat16)
 
 
 def folded(network: nn.Module) -> nn.Module:
     """A copy in eval mode in which every convolution followed by a batch norm is one convolution.
 
-    A pair is a Sequential of a `conv` and a `norm`, as our networks are built. Outputs agree to a few
-    units in the last place of float32.
+    A pair is a Sequential of a `conv` and a `norm`, as our networks are built; a batch norm that stands
+    elsewhere stays. Outputs agree to a few units in the last place of float32.
     """
     copied = copy.deepcopy(network).eval()
     for module in list(copied.modules()):

@@ -52,6 +52,7 @@ OPTIONS: dict[str, set[str]] = {
     },
     "bench scoring": {"--lines", "--repeat"},
     "bench data": {"--images", "--rounds", "--json"},
+    "bench train": {"--models", "--device", "--batch", "--rounds", "--json"},
     "score convert": {"SOURCE", "TARGET", "--from", "--to", "--task", "--meta", "--to-meta", "--split"},
 }
 

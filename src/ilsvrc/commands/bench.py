@@ -1,8 +1,9 @@
 """`ilsvrc bench`: timed claims, each measured side by side in one run."""
 
 from pathlib import Path
+from typing import Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from ilsvrc.commands.options import Flag, Positive
 
@@ -47,3 +48,32 @@ def data(*, images: Path | None = None, rounds: Positive = 7, json: Flag = False
     keep_memory()
     found = main(images, rounds)
     print_json({**found, "command": command()}) if json else print("\n".join(lines(found, command())))
+
+
+@app.command
+def train(
+    *,
+    models: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=True)] = (),
+    device: str = "auto",
+    batch: Positive = 32,
+    rounds: Positive = 5,
+    json: Flag = False,
+) -> None:
+    """Time whole training steps beside torchvision's and timm's, where those are installed.
+
+    Parameters
+    ----------
+    models
+        Networks of `ilsvrc models`; by default six that a peer has too.
+    device
+        auto, cpu, cuda or cuda:1.
+    batch
+        Images in a step; on a GPU where the search for each side's best batch starts.
+    rounds
+        Each times every side once; the median counts.
+    json
+        Print JSON, for machines.
+    """
+    from ilsvrc.bench.train import main
+
+    main(models, device, batch, rounds, json)

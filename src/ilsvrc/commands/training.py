@@ -55,7 +55,8 @@ def train(
     device
         auto, cpu, cuda or cuda:1.
     precision
-        Of the network's arithmetic; auto takes bf16 where the machine multiplies it in hardware.
+        Of the network's arithmetic; auto takes bf16 where the machine multiplies it in hardware. fp32 is the plain
+        reference, nothing compiled; fp16 and tf32 are for CUDA.
     loaders
         Threads that decode and augment.
     reference_decode

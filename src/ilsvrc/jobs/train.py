@@ -17,7 +17,8 @@ from ilsvrc.jobs.bad_images import BadImages
 from ilsvrc.jobs.evaluate import Judge, write_predictions
 from ilsvrc.jobs.input import Feed, Normal, OnDevice, Splits, epochs_on, normal_of, training_loader
 from ilsvrc.jobs.interrupt import Interruption, Stopped
-from ilsvrc.jobs.machine import Bench, circumstances
+from ilsvrc.jobs.machine import Bench, circumstances, set_arithmetic
+from ilsvrc.jobs.pace import called, outcome, paced, settled
 from ilsvrc.jobs.start import Left, left_by
 from ilsvrc.reports.progress import Watch
 from ilsvrc.spec import Crops, Member, Recipe, as_json
@@ -116,7 +117,9 @@ def run_training(
     check_augmentation(training.recipe.augment, training.size)
     left = left_by(training.start, training.member)
     with torch.device("meta"):
-        plain(training, len(splits.train.classes))  # what cannot be built must leave no directory behind
+        blank = plain(training, len(splits.train.classes))  # what cannot be built must leave no directory behind
+    bench = settled(bench, blank, training.size, min(training.recipe.batch, len(splits.train)))
+    set_arithmetic(bench)
     run.start(asked(training, splits, bench, left), circumstances(bench))
     if run.scores.exists():
         return run
@@ -147,7 +150,7 @@ def run_training(
             before_update=work.upkeep.before_update,
             after_update=work.upkeep.after_update,
         )
-        place = train(work.network, work.batches, work.optimizer, rate=work.rate, loss=work.loss, run=course)
+        place = train(work.model, work.batches, work.optimizer, rate=work.rate, loss=work.loss, run=course)
         for fault in work.bad_images():
             watch.say(fault)
         if place.epoch < training.epochs:
@@ -182,10 +185,12 @@ class Work:
         recipe = recipes.in_updates(recipe, training.epochs * len(self.loader))
         self.upkeep = Upkeep(self.network, recipe)
         self.optimizer = optimizer(self.network, recipe.optimizer)
+        self.model = called(self.network, bench)
         self.rate = rate(recipe, training.epochs)
-        self.loss = classification(
+        loss = classification(
             side_weight=recipe.side_weight, label_smoothing=recipe.label_smoothing, precision=bench.precision
         )
+        self.loss = paced(loss, self.optimizer, bench)
         views = stores.of(("val", training.judged_by, reading))
         self.judge = Judge(splits.val, training.judged_by, bench, views, reading)
         self.bad, self._unsaid = BadImages(), list[str]()
@@ -308,4 +313,5 @@ def asked(training: Training, splits: Splits, bench: Bench, left: Left | None = 
         "precision": bench.precision,
         "device": bench.device.type,
         "reading": asdict(training.reading),
+        **outcome(bench),
     }

@@ -51,6 +51,7 @@ OPTIONS: dict[str, set[str]] = {
         *{"--as-the-kit", "--strict", "--json", "--html"},
     },
     "bench scoring": {"--lines", "--repeat"},
+    "bench data": {"--images", "--rounds", "--json"},
     "bench train": {"--models", "--device", "--batch", "--rounds", "--data", "--json"},
     "bench curves": {"--data", "--out", "--models", "--steps", "--seed"},
     "score convert": {"SOURCE", "TARGET", "--from", "--to", "--task", "--meta", "--to-meta", "--split"},

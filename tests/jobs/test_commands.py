@@ -122,7 +122,7 @@ def test_a_device_that_is_not_there_is_a_sentence(
         ["train", "resnet18", "--data", "x", "--seed", "-1"],
         ["train", "resnet18", "--data", "x", "--seed", str(2**32)],
         ["train", "resnet18", "--data", "x", "--loaders", "100000"],
-        ["train", "resnet18", "--data", "x", "--precision", "fp16"],
+        ["train", "resnet18", "--data", "x", "--precision", "fp12"],
         ["race", "--data"],
         ["mini"],
         ["mini", "a", "b"],

@@ -137,9 +137,8 @@ def predict(
     from ilsvrc.jobs.predictor import Predictor, Wish
     from ilsvrc.reports.progress import Watch
 
-    form = _form(json, csv)
     keep_memory()
-    watch = Watch()
+    watch, form = Watch(), _form(json, csv)
     wish = Wish(within, measure, watch.say)
     predictor = Predictor(weights, model, data_path=data, device=device, engine=engine, wish=wish)
     if engine == "int8":

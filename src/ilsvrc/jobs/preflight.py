@@ -34,8 +34,11 @@ def plain(training: "Training", classes: int) -> nn.Module:
         raise SpecError(str(error)) from error
 
 
-def preflight(training: "Training", splits: Splits, bench: Bench) -> None:
-    """Raise SpecError or DataError with what cannot be; nothing is written yet, so better words find no obstacle."""
+def preflight(training: "Training", splits: Splits, bench: Bench) -> nn.Module:
+    """The network on the meta device; SpecError or DataError with what cannot be.
+
+    Nothing is written yet, so better words find no obstacle.
+    """
     recipe, processes = training.recipe, bench.processes
     recipes.check(recipe)
     check_augmentation(recipe.augment, training.size)
@@ -53,6 +56,7 @@ def preflight(training: "Training", splits: Splits, bench: Bench) -> None:
     least = _least_share(recipe.batch, splits, processes.of)
     if processes.of == 1 or processes.how == "ddp":
         _check_norm(network, least, training.size)
+    return network
 
 
 def _least_share(batch: int, splits: Splits, processes: int) -> int:

@@ -24,7 +24,8 @@ from ilsvrc.jobs.lap import expected_seconds
 from ilsvrc.jobs.machine import Bench, machine
 from ilsvrc.jobs.machine import command as machine_command
 from ilsvrc.jobs.pictures import pictures
-from ilsvrc.jobs.train import Stores, Training, run_training
+from ilsvrc.jobs.stores import Stores
+from ilsvrc.jobs.train import Training, run_training
 from ilsvrc.models import anatomy
 from ilsvrc.reports import race_report
 from ilsvrc.reports.formats import duration
@@ -34,6 +35,8 @@ from ilsvrc.reports.race_report import Contender, Data, Race
 from ilsvrc.spec import Crops, Member
 from ilsvrc.train.checkpoint import write_text
 from ilsvrc.train.run import Run
+
+PRECISIONS = {"bf16": "bfloat16", "fp32": "float32", "fp16": "float16", "tf32": "TensorFloat-32"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,7 +199,7 @@ def _contender(key: str, training: Training, run: Run, classes: int) -> Contende
         image_size=training.size,
         paper_image_size=card.image_size,
         width=member.width,
-        precision={"bf16": "bfloat16", "fp32": "float32"}[run.spec()["asked"]["precision"]],
+        precision=PRECISIONS[run.spec()["asked"]["precision"]],
         images_per_second=scores["images_per_second"],
         paper_parameters=card.parameters,
         paper_macs=anatomy.macs(anatomy.layer_table(paper, card.image_size)),

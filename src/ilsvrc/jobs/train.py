@@ -14,15 +14,17 @@ from torch import Tensor, nn
 import ilsvrc
 from ilsvrc import models
 from ilsvrc.data.decode import USUAL, Reading
-from ilsvrc.data.kept import Kept
 from ilsvrc.errors import WeightsError
 from ilsvrc.jobs.bad_images import BadImages
+from ilsvrc.jobs.board import Board
 from ilsvrc.jobs.evaluate import Judge, Verdict, write_predictions
-from ilsvrc.jobs.input import Feed, Normal, OnDevice, Splits, epochs_on, normal_of, training_loader
+from ilsvrc.jobs.input import Feed, Normal, Splits, epochs_on, normal_of, training_loader
 from ilsvrc.jobs.interrupt import Interruption, Stopped
-from ilsvrc.jobs.machine import Bench, circumstances
+from ilsvrc.jobs.machine import Bench, circumstances, set_arithmetic
+from ilsvrc.jobs.pace import Waited, called, outcome, paced, settled
 from ilsvrc.jobs.preflight import built, preflight
 from ilsvrc.jobs.start import Left, left_by
+from ilsvrc.jobs.stores import Stores
 from ilsvrc.reports.progress import Watch
 from ilsvrc.spec import Crops, Member, Recipe, as_json
 from ilsvrc.train import checkpoint, normalise
@@ -35,6 +37,7 @@ from ilsvrc.train.optim import optimizer
 from ilsvrc.train.parallel import Processes
 from ilsvrc.train.run import Run
 from ilsvrc.train.schedule import rate
+from ilsvrc.train.signs import signs
 from ilsvrc.train.upkeep import Upkeep
 from ilsvrc.transforms.pipeline import split
 
@@ -69,24 +72,6 @@ class Training:
         return recipes.protocol_at_size(self.protocol, self.size)
 
 
-class Stores:
-    """What the trainings of one race share: decoded images and their mean, by what was done to them."""
-
-    def __init__(self) -> None:
-        self._kept: dict[str, Kept] = {}
-        self._normal: dict[str, Normal] = {}
-
-    def of(self, key: object) -> Kept:
-        """The store for images prepared like that."""
-        return self._kept.setdefault(repr(key), Kept())
-
-    def normal(self, key: object, compute: Callable[[], Normal]) -> Normal:
-        """Mean and deviation for such images, computed once."""
-        if repr(key) not in self._normal:
-            self._normal[repr(key)] = compute()
-        return self._normal[repr(key)]
-
-
 def run_training(
     training: Training,
     splits: Splits,
@@ -104,8 +89,10 @@ def run_training(
     stop and the place was saved, Diverged when the loss is no longer a number, DataError when there is no room.
     """
     run, processes = Run(directory), bench.processes
-    preflight(training, splits, bench)
+    blank = preflight(training, splits, bench)
     left = left_by(training.start, training.member)
+    bench = settled(bench, blank, training.size, training.recipe.batch // processes.of)
+    set_arithmetic(bench)
     processes.first_does(lambda: run.start(asked(training, splits, bench, left), circumstances(bench)))
     processes.first_does(lambda: run.write_data(splits.path, splits.train.classes.wnids, splits.train.classes.words))
     if processes.told(run.scores.exists()):
@@ -199,10 +186,10 @@ class Work:
         self.network = built(training, classes, bench.device)
         if left:
             start_from(self.network, left.tensors(), left.layers)
-        self.model = self.processes.spread(self.network)  # what is called in a step
+        self.model = called(self.processes.spread(self.network), bench)  # what is called in a step
         self.optimizer = optimizer(self.network, recipe.optimizer)
         self.upkeep = Upkeep(self.network, recipes.in_updates(recipe, self._updates(splits)))
-        self.bad, self._unsaid = BadImages(), list[str]()
+        self.bad, self._unsaid, self._signs = BadImages(), list[str](), set[str]()
         words = {"model": training.member.model, "classes": classes, "ilsvrc": ilsvrc.__version__}
         carried: dict[str, Part] = {"upkeep": self.upkeep, "bad_images": self.bad}
         self.keeper = Keeper(run, self.network, self.optimizer, carried, words, self.processes)
@@ -211,12 +198,15 @@ class Work:
         self.normal = self._normal(splits, stores)
         self.loader = training_loader(splits.train, recipe, recipe.batch, training.seed, self._feed(stores))
         self.rate = rate(recipe, training.epochs)
-        self.loss = classification(
+        loss = classification(
             side_weight=recipe.side_weight, label_smoothing=recipe.label_smoothing, precision=bench.precision
         )
+        self.loss = paced(loss, self.optimizer, bench)
         views = stores.of(("val", training.judged_by, training.reading))
         self.judge = Judge(splits.val, training.judged_by, bench, views, training.reading)
         self.epochs: list[dict[str, Any]] = []
+        self.board: Board | None = None
+        self.waited: Waited | None = None
         self.line = f"{size} px, {bench.precision}"
 
     def _updates(self, splits: Splits) -> int:
@@ -236,14 +226,21 @@ class Work:
         place = self.keeper.load(say)
         if place is None:
             self.processes.first_does(lambda: self.run.write_log([]))
-            return Place()
-        self.epochs = self.processes.told(self.run.log())[: place.epoch]
-        return place
+        else:
+            self.epochs = self.processes.told(self.run.log())[: place.epoch]
+        if self.processes.first:
+            self.board = Board(self.run.directory / "tensorboard", self.epochs)
+        return place or Place()
 
     def remarks(self) -> list[str]:
         """What there is to say since this was asked, a line each; all processes ask together."""
         self._learn()
         lines, self._unsaid = self._unsaid, []
+        found = signs(self.epochs, len(self.loader.dataset.classes), len(self.loader.dataset))
+        for sign in found:
+            if sign[:30] not in self._signs:  # said once, although its figures change
+                self._signs.add(sign[:30])
+                lines.append(f"  looks wrong: {sign}")
         return lines
 
     def _learn(self) -> None:
@@ -251,9 +248,10 @@ class Work:
             everyones = self.processes.gathered(faults)
             self._unsaid += self.bad.learn(name, {index: fault for part in everyones for index, fault in part.items()})
 
-    def batches(self, place: Place) -> OnDevice:
+    def batches(self, place: Place) -> Waited:
         """The rest of the epoch at `place`, this process's share of it."""
-        return epochs_on(self.loader, self.normal, self.bench.device, place)
+        self.waited = Waited(epochs_on(self.loader, self.normal, self.bench.device, place))
+        return self.waited
 
     def weigh(self, place: Place) -> float:
         """The weight of this process's mean loss in the step at `place`."""
@@ -282,11 +280,16 @@ class Work:
             "rate": self.rate(place.epoch - 1e-6),
             "seconds": before + measured["seconds"],
             "images_per_second": speed,
+            "images": measured["images"],
+            "epoch_seconds": measured["seconds"],
+            "waiting": self.waited.seconds if self.waited else 0.0,
             **several,
         }
         self.epochs.append(self.bad.added(logged, self.bad.names()))
         self.processes.first_does(lambda: self.run.write_log(self.epochs))
         self.save(place)
+        if self.board:
+            self.board.add(logged)
         self.line = (
             f"loss {measured['loss']:.3f}  top-1 error {verdict.top1.value:6.1%}  "
             f"top-5 error {verdict.top5.value:6.1%}  {speed:,.0f} images/s"
@@ -346,6 +349,8 @@ class Work:
         }
         self.run.write_scores(self.bad.added(scores, self.bad.found))
         self.keeper.tidy()
+        if self.board:
+            self.board.close()
 
     def _normal(self, splits: Splits, stores: Stores) -> Normal:
         return Normal(**self.processes.first_does(lambda: self._written_normal(splits, stores)))
@@ -379,6 +384,7 @@ def asked(training: Training, splits: Splits, bench: Bench, left: Left | None = 
         "device": bench.device.type,
         "reading": asdict(training.reading),
         **_divided(bench.processes),
+        **outcome(bench),
     }
 
 

@@ -11,6 +11,7 @@ STUCK = 0.02  # nats below ln(classes) within which nothing has been learnt
 LEARNT = 0.7  # of ln(classes): a training loss under it means that the training images are known apart
 CHANCE = 0.97  # of the error by chance: a validation error above it is no better than guessing
 WAITED = 0.2  # part of an epoch that the network stood still for want of images
+LONG = 10.0  # seconds of an epoch; in a shorter one the first batch is most of the waiting
 JUMP = 3.0  # times the lowest loss so far
 
 Epoch = Mapping[str, float]
@@ -66,7 +67,7 @@ def _other_order(epoch: Epoch, classes: int) -> str | None:
 
 def _starved(epoch: Epoch) -> str | None:
     waiting, seconds = epoch.get("waiting", 0.0), epoch.get("epoch_seconds", 0.0)
-    if not seconds or waiting < WAITED * seconds:
+    if seconds < LONG or waiting < WAITED * seconds:
         return None
     speed = epoch["images_per_second"]
     return (

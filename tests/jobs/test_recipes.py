@@ -10,7 +10,7 @@ from small import BENCH, QUIET, SIZE, Told, stopped_after, training
 from ilsvrc.entries import modern, vgg_2014
 from ilsvrc.entries.recipes import OTHERS, PAPER, miniature, recipes_of
 from ilsvrc.errors import SpecError, WeightsError
-from ilsvrc.jobs.input import Splits, normal_of
+from ilsvrc.jobs.input import Feed, Splits, normal_of
 from ilsvrc.jobs.start import left_by
 from ilsvrc.jobs.train import Stores, Training, Work, run_training
 from ilsvrc.jobs.train_one import Order, train_one
@@ -134,12 +134,14 @@ def test_a_recipe_is_taken_by_its_name():
 
 def test_what_is_changed_of_a_recipe_is_said_before_it_runs(splits: Splits, tmp_path: Path):
     told = Told()
-    small = order("resnet18", recipe="modern", epochs=1, width=0.1, image_size=SIZE)
+    small = order("resnet18", recipe="modern", epochs=1, width=0.1, image_size=SIZE, batch=16)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ilsvrc.jobs.train_one.open_splits", lambda path: splits)
         train_one(small, "here", tmp_path / "run", "auto", BENCH, told)
-    assert told.lines[:3] == [
+    assert told.lines[:4] == [
         "resnet18 as in modern, for networks with batch normalisation",
+        "  batch 16 instead of 256, and the rate 0.00625 instead of 0.1; "
+        "the average's decay 0.999994 instead of 0.9999",
         f"  images of {SIZE} instead of 224 pixels",
         "  a length of 1 instead of 90 epochs, and the schedule in proportion",
     ]
@@ -147,7 +149,7 @@ def test_what_is_changed_of_a_recipe_is_said_before_it_runs(splits: Splits, tmp_
 
 def test_inputs_in_half_ranges_go_from_minus_one_to_one(splits: Splits):
     recipe = replace(training().member.recipe, mean="middle", unit="half range")
-    normal = normal_of(splits.train, recipe, training().judged_by, 1)
+    normal = normal_of(splits.train, recipe, training().judged_by, Feed(threads=1))
     assert (normal.mean.flatten().tolist(), normal.unit.flatten().tolist()) == ([127.5] * 3, [127.5] * 3)
 
 

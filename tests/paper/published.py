@@ -97,7 +97,7 @@ PUBLISHED: dict[str, tuple[Recipe, float, int, dict[float, float]]] = {
     "dpn131": (dpn_2017.DPN_131, 90, 960, {0: 0.316, 30: 0.0316, 60: 0.00316}),
     # Ours.
     "modern": (modern.NORMALISED, 90, 256, {0: 0.001, 2.5: 0.0505, 5: 0.1, 47.5: 0.05}),
-    "modern, plain": (modern.PLAIN, 90, 256, {0: 0.0002, 5: 0.02, 47.5: 0.01}),
+    "modern, plain": (modern.PLAIN, 90, 256, {0: 0.001, 2.5: 0.0505, 5: 0.1, 47.5: 0.05}),
     "miniature": (miniature.NORMALISED, 5, 32, {0: 0.0002, 0.5: 0.02, 2.75: 0.01}),
     "miniature, plain": (miniature.PLAIN, 7, 32, {0: 0.0002, 0.5: 0.02, 3.75: 0.01}),
 }

@@ -6,7 +6,7 @@ from published import PUBLISHED
 from ilsvrc.entries import vgg_2014
 from ilsvrc.entries.recipes import OTHERS, PAPER
 from ilsvrc.models import build
-from ilsvrc.spec import SGD, BatchNorm, MovingAverage, Recipe, RMSProp, ShortSide, TailMean, Warp
+from ilsvrc.spec import SGD, BatchNorm, MovingAverage, Recipe, RMSProp, Rotation, ShortSide, TailMean, Warp
 
 RECIPES = {name: recipe for name, (recipe, *_) in PUBLISHED.items()}
 
@@ -115,6 +115,10 @@ def test_inputs_are_what_each_release_says():
 def test_bvlc_warps_where_the_papers_keep_the_shape():
     warped = {name for name, recipe in RECIPES.items() if Warp(256) in recipe.augment}
     assert warped == {"alexnet_caffe", "caffenet", "googlenet, bvlc", "googlenet, bvlc quick"}
+
+
+def test_senet_s_released_weights_were_trained_on_turned_images():
+    assert {name for name, recipe in RECIPES.items() if Rotation(10) in recipe.augment} == {"se_resnet50, released"}
 
 
 def test_vgg_s_scales_are_the_paper_s():

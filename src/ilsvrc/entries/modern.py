@@ -1,6 +1,6 @@
 """One recipe of today for every network, old or new: of no paper, and it says what it changes.
 
-Two forms: for networks that normalise their batches, and for those that do not and need smaller, clipped steps.
+Two forms: for networks that normalise their batches, and for those that do not and need clipped steps.
 """
 
 from dataclasses import replace
@@ -33,12 +33,11 @@ NORMALISED = Recipe(
 PLAIN = replace(
     NORMALISED,
     source="modern, for networks without batch normalisation",
-    optimizer=replace(NORMALISED.optimizer, lr=0.02),
     init="he inputs",
     clip_norm=1.0,
     gaps=(
         *NORMALISED.gaps,
-        "a fifth of the rate, gradients clipped to a norm of 1, and He's initialisation by inputs: without "
-        "normalisation larger steps do not hold",
+        "gradients clipped to a norm of 1, and He's initialisation by inputs: without normalisation free steps of "
+        "this rate do not hold",
     ),
 )

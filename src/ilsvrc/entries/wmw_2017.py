@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ilsvrc.spec import SGD, AreaCrop, BatchNorm, Crops, Entry, Member, Mirror, Recipe, Reported, Steps
+from ilsvrc.spec import SGD, AreaCrop, BatchNorm, Crops, Entry, Member, Mirror, Recipe, Reported, Rotation, Steps
 
 MAIN = Recipe(  # of the paper's tables; RECIPE is the winner's
     source="Hu et al. 2017, implementation details of the main results",
@@ -32,12 +32,13 @@ RELEASED = Recipe(
     batch=256,
     optimizer=SGD(lr=0.1, momentum=0.9, weight_decay=1e-4),
     schedule=Steps(at=(30, 60, 90), factor=0.1),
-    augment=(AreaCrop(224, low=0.08), Mirror()),
+    augment=(Rotation(10), AreaCrop(224, low=0.08), Mirror()),
     mean="channel",
     init="he",
     gaps=(
         "'more epochs' than the paper's 100 and their schedule are not given: the paper's",
-        "rotation by up to 10 degrees and a jitter of pixels by up to 20 are not drawn",
+        "the image is turned by up to 10 degrees before it is cropped; the order is not given",
+        "'pixel jitter' by up to 20 grey levels is not drawn: what it draws for is not said",
         "weight decay 1e-4 is the usual value (unverified)",
     ),
 )

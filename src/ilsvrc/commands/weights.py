@@ -141,8 +141,7 @@ def predict(
     watch, form = Watch(), _form(json, csv)
     wish = Wish(within, measure, watch.say)
     predictor = Predictor(weights, model, data_path=data, device=device, engine=engine, wish=wish)
-    if engine == "int8":
-        job.calibrate(predictor, (calibration,) if calibration else images, batch, watch)
+    job.calibrate(predictor, (calibration,) if calibration else images, batch, watch)
     _print(job.predict(predictor, images, top, batch, watch), form)
 
 

@@ -40,10 +40,12 @@ def predict(predictor: Predictor, words: Iterable[str], top: int, batch: int, wa
 
 
 def calibrate(predictor: Predictor, words: Iterable[str], batch: int, watch: Watch) -> None:
-    """Calibrate the predictor's engine on images that the words name, CALIBRATION of them at most, and say the loss.
+    """Calibrate int8 on images that the words name, CALIBRATION of them at most, and say the loss; not other engines.
 
     Raises DataError when none of them can be read.
     """
+    if predictor.engine != "int8":
+        return
     paths = images(words)
     places = np.unique(np.linspace(0, len(paths) - 1, min(CALIBRATION, len(paths))).round().astype(int))
     blobs = []

@@ -9,7 +9,8 @@ from cyclopts import App
 
 from ilsvrc.cli import app, run
 
-MACHINE = {"--device", "--precision", "--loaders", "--processes", "--parallel"}  # groups, in panels of their own
+# Groups, in panels of their own.
+MACHINE = {"--device", "--precision", "--compile", "--accumulate", "--loaders", "--processes", "--parallel"}
 IMAGES = {"--reference-decode", "--bad-images"}
 OPTIONS: dict[str, set[str]] = {
     "demo": {"--out", "--seed"},
@@ -56,6 +57,7 @@ OPTIONS: dict[str, set[str]] = {
     "bench scoring": {"--lines", "--repeat"},
     "bench data": {"--images", "--rounds", "--json"},
     "bench predict": {"NETWORKS", "--batch", "--rounds", "--images", "--weights", "--json"},
+    "bench train": {"--models", "--device", "--batch", "--rounds", "--json"},
     "score convert": {"SOURCE", "TARGET", "--from", "--to", "--task", "--meta", "--to-meta", "--split"},
 }
 

@@ -82,3 +82,32 @@ def predict(
     from ilsvrc.bench.predict import main
 
     main(networks, batch, rounds, images, weights, json)
+
+
+@app.command
+def train(
+    *,
+    models: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=True)] = (),
+    device: str = "auto",
+    batch: Positive = 32,
+    rounds: Positive = 5,
+    json: Flag = False,
+) -> None:
+    """Time whole training steps beside torchvision's and timm's, where those are installed.
+
+    Parameters
+    ----------
+    models
+        Networks of `ilsvrc models`; by default six that a peer has too.
+    device
+        auto, cpu, cuda or cuda:1.
+    batch
+        Images in a step; on a GPU where the search for each side's best batch starts.
+    rounds
+        Each times every side once; the median counts.
+    json
+        Print JSON, for machines.
+    """
+    from ilsvrc.bench.train import main
+
+    main(models, device, batch, rounds, json)

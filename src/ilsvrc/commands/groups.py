@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 from cyclopts import Parameter
 
-from ilsvrc.commands.options import BadImages, Flag, Positive, Precision, Threads
+from ilsvrc.commands.options import BadImages, Compile, Flag, Positive, Precision, Threads
 
 if TYPE_CHECKING:
     from ilsvrc.jobs.machine import Bench
@@ -19,7 +19,13 @@ class Hardware:
     device: str = "auto"
     "auto, cpu, cuda or cuda:1."
     precision: Precision = "auto"
-    "Of the network's arithmetic; auto takes bf16 where the machine multiplies it in hardware."
+    """Of the network's arithmetic; auto takes bf16 where the machine multiplies it in hardware. fp32 is the plain
+    reference, nothing compiled unless asked; fp16 and tf32 are for CUDA."""
+    compile: Compile = "auto"
+    """Nothing, parts (response norm), or the whole network; auto takes what is best where there is a C++ compiler:
+    parts on a processor, the whole on a GPU."""
+    accumulate: Positive = 1
+    "Take each batch in so many parts, one after the other: less memory, the same update."
     loaders: Threads | None = None
     "Threads that decode and augment, of a machine's processes together."
     processes: Positive | None = None
@@ -32,7 +38,7 @@ class Hardware:
         """The machine that was asked for. Raises SpecError when it is not there."""
         from ilsvrc.jobs.machine import bench
 
-        return bench(self.device, self.precision, self.loaders)
+        return bench(self.device, self.precision, self.loaders, self.compile, self.accumulate)
 
 
 @Parameter(name="*", group="Images")

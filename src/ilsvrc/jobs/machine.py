@@ -3,6 +3,7 @@
 import ctypes
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
@@ -16,25 +17,38 @@ from ilsvrc.errors import SpecError
 from ilsvrc.reports.race_report import Machine
 from ilsvrc.train.loss import Precision
 from ilsvrc.train.parallel import ALONE, Processes
+from ilsvrc.train.step import Compile
 
 
 @dataclass(frozen=True)
 class Bench:
-    """Where a job computes: the device, the precision of the network, threads that load images, and with whom."""
+    """Where a job computes: the device, the precision of the network, threads that load images, and with whom.
+
+    compile: nothing; "parts", of which compiling makes more than it costs; or the "whole" network.
+    accumulate: parts that a batch is taken in.
+    """
 
     device: torch.device
     precision: Precision
     loaders: int
     processes: Processes = ALONE
+    compile: Compile = "no"
+    accumulate: int = 1
 
 
 def bench(
-    device: str = "auto", precision: Literal["auto", "fp32", "bf16"] = "auto", loaders: int | None = None
+    device: str = "auto",
+    precision: Literal["auto"] | Precision = "auto",
+    loaders: int | None = None,
+    compile: Literal["auto"] | Compile = "auto",
+    accumulate: int = 1,
 ) -> Bench:
     """Choose by what the machine has.
 
     bf16 is chosen where the processor multiplies it in hardware: elsewhere it is emulated, and slower than fp32.
-    Raises SpecError when the device is of another kind, or a CUDA device that is not there.
+    Compiling is chosen where there is a compiler, parts on a CPU and the whole on a GPU, unless fp32 is asked for:
+    that is the plain reference. Raises SpecError when the device is of another kind, or a CUDA device that is not
+    there, or has no such precision, or when code is to be compiled and nothing can.
     """
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     try:
@@ -48,11 +62,34 @@ def bench(
         raise SpecError(f"device {device} is asked for and PyTorch {there}; use --device cpu or auto")
     fast = chosen.type == "cuda" or bf16_in_hardware()
     kind: Precision = ("bf16" if fast else "fp32") if precision == "auto" else precision
+    if kind in ("fp16", "tf32") and chosen.type != "cuda":
+        raise SpecError(f"precision {kind} is asked for on a processor, which has none; use bf16, fp32 or auto")
+    if compile in ("parts", "whole") and not compiler():
+        raise SpecError(f"compile {compile} is asked for and there is no C++ compiler; install g++, or use compile no")
+    plain = precision == "fp32" or not compiler()
+    best: Compile = "no" if plain else "whole" if chosen.type == "cuda" else "parts"
     return Bench(
         chosen if chosen.type == "cuda" else torch.device("cpu"),
         kind,
         loaders or max(1, min(8, (os.cpu_count() or 2) // 2)),
+        best if compile == "auto" else compile,
+        accumulate,
     )
+
+
+def compiler() -> str | None:
+    """The C++ compiler that PyTorch would call, or None."""
+    return next(filter(None, map(shutil.which, filter(None, (os.environ.get("CXX"), "g++", "clang++", "c++")))), None)
+
+
+def set_arithmetic(bench: Bench) -> None:
+    """What PyTorch keeps for a whole process: TensorFloat-32 where it is asked for, the fastest convolutions found."""
+    if bench.device.type != "cuda":
+        return
+    # fp32 means float32 of 24 bits everywhere; beside half precision, what stays in float32 is small and exact.
+    torch.set_float32_matmul_precision("high" if bench.precision == "tf32" else "highest")
+    torch.backends.cudnn.allow_tf32 = bench.precision == "tf32"
+    torch.backends.cudnn.benchmark = True
 
 
 def bf16_in_hardware() -> bool:

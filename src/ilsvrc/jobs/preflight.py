@@ -34,8 +34,11 @@ def plain(training: "Training", classes: int) -> nn.Module:
         raise SpecError(str(error)) from error
 
 
-def preflight(training: "Training", splits: Splits, bench: Bench) -> None:
-    """Raise SpecError or DataError with what cannot be; nothing is written yet, so better words find no obstacle."""
+def preflight(training: "Training", splits: Splits, bench: Bench) -> nn.Module:
+    """The network without its weights, on the meta device.
+
+    Raises SpecError or DataError with what cannot be; nothing is written yet, so better words find no obstacle.
+    """
     recipe, processes = training.recipe, bench.processes
     recipes.check(recipe)
     check_augmentation(recipe.augment, training.size)
@@ -43,6 +46,8 @@ def preflight(training: "Training", splits: Splits, bench: Bench) -> None:
         network = plain(training, len(splits.train.classes))
     if recipe.average and processes.how == "fsdp" and processes.of > 1:
         raise SpecError("the recipe keeps averages of the weights, which --parallel fsdp splits; use --parallel sync")
+    if bench.accumulate > 1 and processes.how == "fsdp" and processes.of > 1:
+        raise SpecError("a batch in parts is asked for, which --parallel fsdp does not take; use --parallel sync")
     others = processes.gathered(splits.fingerprint)
     for rank, fingerprint in enumerate(others):
         if fingerprint != others[0]:
@@ -52,7 +57,8 @@ def preflight(training: "Training", splits: Splits, bench: Bench) -> None:
             )
     least = _least_share(recipe.batch, splits, processes.of)
     if processes.of == 1 or processes.how == "ddp":
-        _check_norm(network, least, training.size)
+        _check_norm(network, max(1, least // bench.accumulate), training.size)
+    return network
 
 
 def _least_share(batch: int, splits: Splits, processes: int) -> int:

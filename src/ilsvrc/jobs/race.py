@@ -35,6 +35,8 @@ from ilsvrc.spec import Crops, Member
 from ilsvrc.train.checkpoint import write_text
 from ilsvrc.train.run import Run
 
+PRECISIONS = {"bf16": "bfloat16", "fp32": "float32", "fp16": "float16", "tf32": "TensorFloat-32"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Wishes:
@@ -196,7 +198,7 @@ def _contender(key: str, training: Training, run: Run, classes: int) -> Contende
         image_size=training.size,
         paper_image_size=card.image_size,
         width=member.width,
-        precision={"bf16": "bfloat16", "fp32": "float32"}[run.spec()["asked"]["precision"]],
+        precision=PRECISIONS[run.spec()["asked"]["precision"]],
         images_per_second=scores["images_per_second"],
         paper_parameters=card.parameters,
         paper_macs=anatomy.macs(anatomy.layer_table(paper, card.image_size)),

@@ -20,7 +20,8 @@ from ilsvrc.jobs.bad_images import BadImages
 from ilsvrc.jobs.evaluate import Judge, Verdict, write_predictions
 from ilsvrc.jobs.input import Feed, Normal, OnDevice, Splits, epochs_on, normal_of, training_loader
 from ilsvrc.jobs.interrupt import Interruption, Stopped
-from ilsvrc.jobs.machine import Bench, circumstances
+from ilsvrc.jobs.machine import Bench, circumstances, set_arithmetic
+from ilsvrc.jobs.pace import called, outcome, paced, settled
 from ilsvrc.jobs.preflight import built, preflight
 from ilsvrc.jobs.start import Left, left_by
 from ilsvrc.reports.progress import Watch
@@ -104,7 +105,9 @@ def run_training(
     stop and the place was saved, Diverged when the loss is no longer a number, DataError when there is no room.
     """
     run, processes = Run(directory), bench.processes
-    preflight(training, splits, bench)
+    blank = preflight(training, splits, bench)
+    bench = settled(bench, blank, training.size, training.recipe.batch // processes.of)
+    set_arithmetic(bench)
     left = left_by(training.start, training.member)
     processes.first_does(lambda: run.start(asked(training, splits, bench, left), circumstances(bench)))
     processes.first_does(lambda: run.write_data(splits.path, splits.train.classes.wnids, splits.train.classes.words))
@@ -199,7 +202,7 @@ class Work:
         self.network = built(training, classes, bench.device)
         if left:
             start_from(self.network, left.tensors(), left.layers)
-        self.model = self.processes.spread(self.network)  # what is called in a step
+        self.model = called(self.processes.spread(self.network), bench)  # what is called in a step
         self.optimizer = optimizer(self.network, recipe.optimizer)
         self.upkeep = Upkeep(self.network, recipes.in_updates(recipe, self._updates(splits)))
         self.bad, self._unsaid = BadImages(), list[str]()
@@ -211,9 +214,10 @@ class Work:
         self.normal = self._normal(splits, stores)
         self.loader = training_loader(splits.train, recipe, recipe.batch, training.seed, self._feed(stores))
         self.rate = rate(recipe, training.epochs)
-        self.loss = classification(
+        loss = classification(
             side_weight=recipe.side_weight, label_smoothing=recipe.label_smoothing, precision=bench.precision
         )
+        self.loss = paced(loss, self.optimizer, bench)
         views = stores.of(("val", training.judged_by, training.reading))
         self.judge = Judge(splits.val, training.judged_by, bench, views, training.reading)
         self.epochs: list[dict[str, Any]] = []
@@ -378,6 +382,7 @@ def asked(training: Training, splits: Splits, bench: Bench, left: Left | None = 
         "precision": bench.precision,
         "device": bench.device.type,
         "reading": asdict(training.reading),
+        **outcome(bench),
         **_divided(bench.processes),
     }
 

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "fp16", "tf32"]
+HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def classification(
@@ -17,7 +18,7 @@ def classification(
 
     A network that returns (logits, side logits, ...) has auxiliary heads: their losses are added with
     `side_weight` each (Szegedy et al. 2015, section 5: 0.3). label_smoothing is the weight given to the
-    uniform distribution. In bf16 the network runs under autocast and the loss in float32.
+    uniform distribution. In bf16 and fp16 the network runs under autocast and the loss in float32.
     """
 
     def loss(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
@@ -32,5 +33,5 @@ def classification(
 
 
 def autocast(device: torch.device, precision: Precision) -> torch.autocast:
-    """The context in which the network computes."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+    """The context in which the network computes; tf32 is float32 to it, and a setting of the device."""
+    return torch.autocast(device.type, dtype=HALF.get(precision, torch.bfloat16), enabled=precision in HALF)

@@ -57,7 +57,8 @@ OPTIONS: dict[str, set[str]] = {
     "bench scoring": {"--lines", "--repeat"},
     "bench data": {"--images", "--rounds", "--json"},
     "bench predict": {"NETWORKS", "--batch", "--rounds", "--images", "--weights", "--json"},
-    "bench train": {"--models", "--device", "--batch", "--rounds", "--json"},
+    "bench curves": {"--data", "--out", "--models", "--steps", "--seed"},
+    "bench train": {"--models", "--device", "--batch", "--rounds", "--data", "--json"},
     "score convert": {"SOURCE", "TARGET", "--from", "--to", "--task", "--meta", "--to-meta", "--split"},
 }
 

@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 
+from ilsvrc.bench import feed
 from ilsvrc.bench.train_side import REFERENCE
 from ilsvrc.errors import SpecError
 from ilsvrc.jobs.machine import bench, command, machine
@@ -60,8 +61,24 @@ class Row:
     facts: dict[str, Any]
 
 
-def main(networks: Sequence[str], device: str, batch: int, rounds: int, as_json: bool) -> None:
-    """Measure and print. Raises SpecError for a network that is not known, or a device that is not there."""
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What is to be measured: networks, all of them when empty, and fed from `data` where that is given."""
+
+    networks: tuple[str, ...]
+    device: str
+    batch: int
+    rounds: int
+    data: str | None
+
+
+def main(wish: Wish, as_json: bool) -> None:
+    """Measure and print.
+
+    Raises SpecError for a network that is not known, or a device that is not there, DataError for data that cannot
+    be read.
+    """
+    networks, device, batch, rounds = wish.networks, wish.device, wish.batch, wish.rounds
     unknown = [name for name in networks if name not in MODELS]
     if unknown:
         raise SpecError(f"no network is called {unknown[0]!r}; ilsvrc models names them")
@@ -69,13 +86,60 @@ def main(networks: Sequence[str], device: str, batch: int, rounds: int, as_json:
     lines = environment(device)
     if not as_json:
         print("\n".join(lines), flush=True)
+    if wish.data is not None:
+        return fed(wish, lines, as_json)
+    norms = {} if on_gpu else {how: response_norm(how) for how in ("shipped", "kept")}
+    if not as_json:
+        print("\n".join(norm_table(norms)), flush=True)
     rows: list[Row] = []
     for name in networks or (GPU if on_gpu else CPU):
         rows += measure(name, device, batch, rounds, on_gpu)
         if not as_json:
             print("\n".join(table(rows, name)), flush=True)
     if as_json:
-        print(json.dumps({"environment": lines, "rows": [asdict(row) for row in rows]}, indent=1))
+        found = {"environment": lines, "response_norm": norms, "rows": [asdict(row) for row in rows]}
+        print(json.dumps(found, indent=1))
+    return None
+
+
+def fed(wish: Wish, lines: list[str], as_json: bool) -> None:
+    """Steps fed from a data set, beside steps and pipeline alone."""
+    rows = [
+        feed.measure(name, wish.data or "", wish.batch, wish.rounds)
+        for name in wish.networks or ("resnet50_v1_5", "alexnet")
+    ]
+    if as_json:
+        print(json.dumps({"environment": lines, "fed": [asdict(row) for row in rows]}, indent=1))
+    else:
+        print("\n".join(feed.table(rows)))
+
+
+def response_norm(how: str) -> dict[str, dict[str, float]]:
+    """Seconds by name and kind, in a process that is as shipped or keeps its memory."""
+    words = [sys.executable, "-m", "ilsvrc.bench.response", how]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    found: dict[str, dict[str, float]] = json.loads(done.stdout)
+    return found
+
+
+def norm_table(norms: dict[str, dict[str, dict[str, float]]]) -> list[str]:
+    """Rows of Markdown."""
+    if not norms:
+        return []
+    lines = [
+        "| response norm, 32 x 96 x 55 x 55 | memory | forward ms | and backward ms | ratio | off by |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
+    ]
+    for how, rows in norms.items():
+        slow = rows["torch.nn.LocalResponseNorm"]["fp32"]
+        for name, row in rows.items():
+            for kind in [key for key in row if key != "off" and not key.endswith("forward")]:
+                off = f"{row['off']:.1e}" if kind == "fp32" else ""
+                lines.append(
+                    f"| {name}, {kind} | {how} | {1e3 * row[kind + ' forward']:.1f} | {1e3 * row[kind]:.1f} "
+                    f"| {slow / row[kind]:.1f}x | {off} |"
+                )
+    return [*lines, ""]
 
 
 def measure(name: str, device: str, batch: int, rounds: int, on_gpu: bool) -> list[Row]:

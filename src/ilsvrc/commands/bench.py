@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from ilsvrc.commands.options import Flag, Positive
+from ilsvrc.commands.options import Flag, Positive, Seed
 
 app = App(name="bench", help="Measure what the documentation claims about time and memory, on this machine.")
 
@@ -91,6 +91,7 @@ def train(
     device: str = "auto",
     batch: Positive = 32,
     rounds: Positive = 5,
+    data: Path | None = None,
     json: Flag = False,
 ) -> None:
     """Time whole training steps beside torchvision's and timm's, where those are installed.
@@ -105,9 +106,43 @@ def train(
         Images in a step; on a GPU where the search for each side's best batch starts.
     rounds
         Each times every side once; the median counts.
+    data
+        A data set, best packed as shards: time ours alone instead, fed from it, beside steps and pipeline alone.
     json
         Print JSON, for machines.
     """
-    from ilsvrc.bench.train import main
+    from ilsvrc.bench.train import Wish, main
 
-    main(models, device, batch, rounds, json)
+    path = None if data is None else str(data)
+    main(Wish(networks=models, device=device, batch=batch, rounds=rounds, data=path), json)
+
+
+@app.command
+def curves(
+    *,
+    data: Path,
+    out: Path = Path("docs/results"),
+    models: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=True)] = ("resnet18", "alexnet"),
+    steps: Positive = 300,
+    seed: Seed = 0,
+) -> None:
+    """Train the same miniatures for the same steps in fp32 and in bf16, and keep both losses side by side.
+
+    Parameters
+    ----------
+    data
+        A data set, such as Tiny ImageNet or a mini set.
+    out
+        Folder of the record.
+    models
+        Networks of `ilsvrc models`.
+    steps
+        Updates of each training.
+    seed
+        Of initialisation, order and every draw; a third training takes the next one.
+    """
+    from ilsvrc.bench.curves import main
+    from ilsvrc.jobs.machine import keep_memory
+
+    keep_memory()
+    main(models, str(data), out, steps, seed)

@@ -160,3 +160,23 @@ def test_every_parameter_of_a_network_is_in_one_group(model: str):
     groups = optimizer(network, SGD(lr=0.1)).param_groups
     grouped = [id(p) for group in groups for p in group["params"]]
     assert sorted(grouped) == sorted(id(p) for p in network.parameters())
+
+
+def test_a_rate_of_zero_lets_the_velocity_run_out_and_the_next_rate_goes_on_with_it():
+    rates = [0.0, 0.1, 0.1, 0.0, 0.0, 0.05, 0.2]
+    w, v = start().detach().clone(), torch.zeros(3, 4, dtype=torch.float64)
+    for e, gradient in zip(rates, gradients(len(rates)), strict=True):
+        v = 0.9 * v - 0.0005 * e * w - e * gradient
+        w = w + v
+    parameter = start()
+    moves = VelocitySGD([parameter], lr=0.1, momentum=0.9, weight_decay=0.0005)
+    assert torch.allclose(walked(parameter, moves, rates), w, rtol=0, atol=1e-15)
+
+
+def test_a_gradient_that_lies_otherwise_in_memory_is_no_obstacle():
+    ours, theirs = (nn.Parameter(torch.arange(24.0).reshape(2, 3, 2, 2)) for _ in range(2))
+    gradient = torch.randn(2, 3, 2, 2)
+    for parameter, grad in ((ours, gradient), (theirs, gradient.to(memory_format=torch.channels_last))):
+        parameter.grad = grad
+        VelocitySGD([parameter], lr=0.1).step()
+    assert torch.equal(ours, theirs)

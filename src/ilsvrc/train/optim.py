@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.sgd import sgd
 
 from ilsvrc.spec import Optimizer, RMSProp
 from ilsvrc.train.rmsprop import TensorFlowRMSProp
@@ -39,10 +40,15 @@ class VelocitySGD(torch.optim.Optimizer):
 
     PyTorch's SGD keeps the rate outside the velocity: the two agree while the rate is constant, but after a
     drop this one still carries the older, larger step for some ten iterations.
+
+    What is kept is b = -v / rate. In it the same step reads b <- momentum · (rate before / rate) · b + decay · w +
+    gradient;  w <- w - rate · b, which is PyTorch's with another momentum: its fused kernel does all of it in one pass.
     """
 
     def __init__(self, params: Iterable[Any], lr: float, momentum: float = 0.9, weight_decay: float = 0.0) -> None:
-        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        # rate_before is that of the last step, whose unit b is in; 0 before the first.
+        defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "rate_before": 0.0}
+        super().__init__(params, defaults)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -50,20 +56,44 @@ class VelocitySGD(torch.optim.Optimizer):
         value = None if closure is None else closure()
         for group in self.param_groups:
             parameters: list[Tensor] = [p for p in group["params"] if p.grad is not None]
-            if not parameters:
-                continue
-            gradients = [p.grad for p in parameters if p.grad is not None]
-            velocities = [self._velocity(p) for p in parameters]
-            torch._foreach_mul_(velocities, group["momentum"])
-            torch._foreach_add_(velocities, gradients, alpha=-group["lr"])
-            if group["weight_decay"]:
-                torch._foreach_add_(velocities, parameters, alpha=-group["lr"] * group["weight_decay"])
-            torch._foreach_add_(parameters, velocities)
+            rate, before = group["lr"], group["rate_before"]
+            buffers = [self._buffer(p) for p in parameters]
+            if parameters and rate == 0:  # no unit for b: the velocity decays and is followed, the gradient is not
+                torch._foreach_add_(parameters, buffers, alpha=-before * group["momentum"])
+                torch._foreach_mul_(buffers, group["momentum"])
+            elif parameters:
+                sgd(
+                    [_here(parameter) for parameter in parameters],
+                    [_here(_gradient(parameter)) for parameter in parameters],
+                    [_here(buffer) for buffer in buffers],
+                    fused=True,
+                    weight_decay=group["weight_decay"],
+                    momentum=group["momentum"] * (before or rate) / rate,
+                    lr=rate,
+                    dampening=0.0,
+                    nesterov=False,
+                    maximize=False,
+                )
+                group["rate_before"] = rate
         return value
 
-    def _velocity(self, parameter: Tensor) -> Tensor:
+    def _buffer(self, parameter: Tensor) -> Tensor:
         state = self.state[parameter]
-        if "velocity" not in state:
-            state["velocity"] = torch.zeros_like(parameter)
-        velocity: Tensor = state["velocity"]
-        return velocity
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = torch.zeros_like(parameter)
+        buffer: Tensor = state["momentum_buffer"]
+        return buffer
+
+
+def _gradient(parameter: Tensor) -> Tensor:
+    """The gradient, laid out in memory as its parameter: the fused kernel goes through both in a line."""
+    assert parameter.grad is not None
+    if parameter.grad.stride() == parameter.stride():
+        return parameter.grad
+    return torch.empty_like(parameter).copy_(parameter.grad)
+
+
+def _here(tensor: Tensor) -> Tensor:
+    """This process's part of a tensor that is split over processes, else the tensor."""
+    part: Tensor = tensor.to_local() if hasattr(tensor, "to_local") else tensor
+    return part

@@ -46,8 +46,11 @@ def test_a_side_takes_whole_steps_and_says_what_it_keeps() -> None:
 
 
 def test_a_peer_that_is_not_installed_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ilsvrc.bench.peers.torchvision", lambda: None)
-    monkeypatch.setattr("ilsvrc.bench.peers.timm", lambda: None)
+    def missing() -> None:
+        raise ImportError
+
+    monkeypatch.setattr("ilsvrc.bench.peers.torchvision", missing)
+    monkeypatch.setattr("ilsvrc.bench.peers.timm", missing)
     assert not Side("resnet50_v1_5", "reference", "cpu", 1).ready
     assert not Side("resnet50_v1_5", "timm", "cpu", 1).ready
     assert not Side("alexnet", "timm", "cpu", 1).ready

@@ -17,7 +17,7 @@ import torch
 from ilsvrc.entries.miniature import PROTOCOL
 from ilsvrc.entries.recipes import miniature
 from ilsvrc.errors import SpecError
-from ilsvrc.jobs.input import Splits, epochs_on, normal_of, open_splits, training_loader
+from ilsvrc.jobs.input import Feed, Splits, epochs_on, normal_of, open_splits, training_loader
 from ilsvrc.jobs.machine import Bench, bench, command, machine
 from ilsvrc.jobs.train import Training, built
 from ilsvrc.reports.charts import Axis, Series, lines, ticks
@@ -61,7 +61,7 @@ def main(networks: Sequence[str], path: str, out: Path, steps: int, seed: int) -
 
 def trained(name: str, splits: Splits, here: Bench, steps: int, seed: int) -> Curve:
     """That many steps of the network's miniature recipe. Raises SpecError when the network cannot be so small."""
-    recipe = replace(miniature(name), schedule=Cosine(), epochs=1.0)
+    recipe = replace(miniature(name), schedule=Cosine(), warmup=0.0, epochs=1.0)
     side = 64 if name.startswith(("resnet", "resnext", "se_", "vgg")) else 80
     member = Member(model=name, recipe=recipe, image_size=side, width=0.5)
     training = Training(member=member, protocol=PROTOCOL, epochs=1, seed=seed)
@@ -69,8 +69,9 @@ def trained(name: str, splits: Splits, here: Bench, steps: int, seed: int) -> Cu
         raise SpecError(f"{splits.path} has {len(splits.train)} images and a batch takes {recipe.batch}")
     network = built(training, len(splits.train.classes), here.device).train()
     moves, schedule = optimizer(network, recipe.optimizer), rate(recipe, 1)
-    normal = normal_of(splits.train, recipe, training.judged_by, here.loaders)
-    loader = training_loader(splits.train, training.recipe, recipe.batch, seed, here.loaders)
+    feed = Feed(threads=here.loaders)
+    normal = normal_of(splits.train, recipe, training.judged_by, feed)
+    loader = training_loader(splits.train, training.recipe, recipe.batch, seed, feed)
     loss = classification(side_weight=recipe.side_weight, label_smoothing=0.0, precision=here.precision)
     draws = Course(epochs=1, start=Place(), seed=seed, after_epoch=lambda place, measured: None)
     batches = (batch for epoch in count() for batch in epochs_on(loader, normal, here.device, Place(epoch)))

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from ilsvrc.bench.train_side import Side
-from ilsvrc.data.loader import Kept
+from ilsvrc.data.kept import Kept
 from ilsvrc.entries.msra_2015 import RECIPE
-from ilsvrc.jobs.input import Splits, epochs_on, normal_of, open_splits, training_loader
+from ilsvrc.jobs.input import Feed, Splits, epochs_on, normal_of, open_splits, training_loader
 from ilsvrc.spec import AreaCrop, Crops, Mirror
 from ilsvrc.train.loop import Place
 
@@ -55,8 +55,9 @@ def measure(name: str, path: str, batch: int, rounds: int) -> Fed:
 def batches(splits: Splits, side: Side, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches of the training split, epoch after epoch."""
     recipe = replace(RECIPE, augment=(AreaCrop(side.size), Mirror()), mean="channel")
-    normal = normal_of(splits.train, recipe, Crops(layout="center", size=side.size), side.bench.loaders)
-    loader = training_loader(splits.train, recipe, batch, 0, side.bench.loaders, Kept(0))
+    feed = Feed(threads=side.bench.loaders, kept=Kept(0))
+    normal = normal_of(splits.train, recipe, Crops(layout="center", size=side.size), feed)
+    loader = training_loader(splits.train, recipe, batch, 0, feed)
     epoch = 0
     while True:
         for images, labels in epochs_on(loader, normal, side.device, Place(epoch)):

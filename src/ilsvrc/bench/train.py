@@ -15,12 +15,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
 
 from ilsvrc.bench import feed
+from ilsvrc.bench.peers import version_of
 from ilsvrc.bench.train_side import REFERENCE
 from ilsvrc.errors import SpecError
 from ilsvrc.jobs.machine import bench, command, machine
@@ -212,7 +212,7 @@ def environment(device: str) -> list[str]:
     """The machine, the versions and the command, a line each."""
     chosen = bench(device).device
     here, peak = machine(chosen), peak_of(chosen)
-    packages = ", ".join(f"{name} {_version(name)}" for name in ("torchvision", "timm"))
+    packages = ", ".join(f"{name} {version_of(name)}" for name in ("torchvision", "timm"))
     named = f", {here.device}" + (f" ({peak / 1e12:.0f} TFLOP/s in bf16)" if peak else "")
     return [
         f"machine: {here.cpu}, {here.cores} cores, {torch.get_num_threads()} threads, {here.system}"
@@ -221,13 +221,6 @@ def environment(device: str) -> list[str]:
         f"command: {command()}",
         "",
     ]
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def table(rows: Sequence[Row], name: str) -> list[str]:

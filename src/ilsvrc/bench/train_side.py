@@ -80,12 +80,13 @@ def plain(model: str) -> nn.Module:
 
 def peer(package: str, name: str) -> nn.Module | None:
     """A peer's network with random weights, or None where it is not installed."""
-    if package == "torchvision":
-        torchvision = peers.torchvision()
+    try:
+        if package == "timm":
+            return peers.timm().create_model(name, pretrained=False)  # type: ignore[no-any-return]
         extra = {"init_weights": True} if name == "googlenet" else {}
-        return None if torchvision is None else getattr(torchvision.models, name)(weights=None, **extra)
-    timm = peers.timm()
-    return None if timm is None else timm.create_model(name, pretrained=False)
+        return getattr(peers.torchvision().models, name)(weights=None, **extra)  # type: ignore[no-any-return]
+    except ImportError:
+        return None
 
 
 class Side:

@@ -49,7 +49,7 @@ class Told(Watch):
             self._act()
 
 
-def stopped_after(steps: int, asked: Training, splits: Splits, directory: Path) -> None:
+def stopped_after(steps: int, asked: Training, splits: Splits, directory: Path, bench: Bench = BENCH) -> None:
     """Train until so many steps of this call are taken, as a signal would have it."""
     taken = []
 
@@ -59,4 +59,4 @@ def stopped_after(steps: int, asked: Training, splits: Splits, directory: Path) 
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(Stopped, match=f"stopped in epoch .* saved in {directory}; the same command goes on"):
-        run_training(asked, splits, directory, BENCH, QUIET, moved=moved)
+        run_training(asked, splits, directory, bench, QUIET, moved=moved)

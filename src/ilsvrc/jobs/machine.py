@@ -72,8 +72,8 @@ def bench(
         chosen if chosen.type == "cuda" else torch.device("cpu"),
         kind,
         loaders or max(1, min(8, (os.cpu_count() or 2) // 2)),
-        best if compile == "auto" else compile,
-        accumulate,
+        compile=best if compile == "auto" else compile,
+        accumulate=accumulate,
     )
 
 

@@ -9,9 +9,8 @@ from cyclopts import App
 
 from ilsvrc.cli import app, run
 
-MACHINE = {  # groups, in panels of their own
-    *{"--device", "--precision", "--compile", "--accumulate", "--loaders", "--processes", "--parallel"},
-}
+# Groups, in panels of their own.
+MACHINE = {"--device", "--precision", "--compile", "--accumulate", "--loaders", "--processes", "--parallel"}
 IMAGES = {"--reference-decode", "--bad-images"}
 OPTIONS: dict[str, set[str]] = {
     "demo": {"--out", "--seed"},
@@ -58,8 +57,8 @@ OPTIONS: dict[str, set[str]] = {
     "bench scoring": {"--lines", "--repeat"},
     "bench data": {"--images", "--rounds", "--json"},
     "bench predict": {"NETWORKS", "--batch", "--rounds", "--images", "--weights", "--json"},
-    "bench train": {"--models", "--device", "--batch", "--rounds", "--data", "--json"},
     "bench curves": {"--data", "--out", "--models", "--steps", "--seed"},
+    "bench train": {"--models", "--device", "--batch", "--rounds", "--data", "--json"},
     "score convert": {"SOURCE", "TARGET", "--from", "--to", "--task", "--meta", "--to-meta", "--split"},
 }
 

@@ -95,7 +95,6 @@ def test_compiled_parts_are_continued_to_the_same_bits(
     here = replace(BENCH, compile="parts")
     whole = run_training(training("alexnet"), splits, tmp_path / "whole", here, QUIET)
     assert whole.spec()["asked"]["compile"] == "parts"
-    # small.py's stop has its own bench; here the run is stopped by hand.
     stopped_after(3, training("alexnet"), splits, tmp_path / "run", here)
     again = run_training(training("alexnet"), splits, tmp_path / "run", here, QUIET)
     assert all(torch.equal(tensor, weights(again)[name]) for name, tensor in weights(whole).items())

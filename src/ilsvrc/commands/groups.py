@@ -20,11 +20,12 @@ class Hardware:
     "auto, cpu, cuda or cuda:1."
     precision: Precision = "auto"
     """Of the network's arithmetic; auto takes bf16 where the machine multiplies it in hardware. fp32 is the plain
-    reference, nothing compiled; fp16 and tf32 are for CUDA."""
+    reference, nothing compiled unless asked; fp16 and tf32 are for CUDA."""
     compile: Compile = "auto"
-    "What PyTorch compiles: no, parts (response norm), or the whole network; auto takes what pays on this machine."
+    """Nothing, parts (response norm), or the whole network; auto takes what is best where there is a C++ compiler:
+    parts on a processor, the whole on a GPU."""
     accumulate: Positive = 1
-    "Take each batch in so many parts, one after the other: less memory, the same update; batch norm sees a part."
+    "Take each batch in so many parts, one after the other: less memory, the same update."
     loaders: Threads | None = None
     "Threads that decode and augment, of a machine's processes together."
     processes: Positive | None = None

@@ -35,9 +35,9 @@ def plain(training: "Training", classes: int) -> nn.Module:
 
 
 def preflight(training: "Training", splits: Splits, bench: Bench) -> nn.Module:
-    """The network on the meta device; SpecError or DataError with what cannot be.
+    """The network without its weights, on the meta device.
 
-    Nothing is written yet, so better words find no obstacle.
+    Raises SpecError or DataError with what cannot be; nothing is written yet, so better words find no obstacle.
     """
     recipe, processes = training.recipe, bench.processes
     recipes.check(recipe)
@@ -46,6 +46,8 @@ def preflight(training: "Training", splits: Splits, bench: Bench) -> nn.Module:
         network = plain(training, len(splits.train.classes))
     if recipe.average and processes.how == "fsdp" and processes.of > 1:
         raise SpecError("the recipe keeps averages of the weights, which --parallel fsdp splits; use --parallel sync")
+    if bench.accumulate > 1 and processes.how == "fsdp" and processes.of > 1:
+        raise SpecError("a batch in parts is asked for, which --parallel fsdp does not take; use --parallel sync")
     others = processes.gathered(splits.fingerprint)
     for rank, fingerprint in enumerate(others):
         if fingerprint != others[0]:
@@ -55,7 +57,7 @@ def preflight(training: "Training", splits: Splits, bench: Bench) -> nn.Module:
             )
     least = _least_share(recipe.batch, splits, processes.of)
     if processes.of == 1 or processes.how == "ddp":
-        _check_norm(network, least, training.size)
+        _check_norm(network, max(1, least // bench.accumulate), training.size)
     return network
 
 

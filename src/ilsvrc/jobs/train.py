@@ -383,8 +383,8 @@ def asked(training: Training, splits: Splits, bench: Bench, left: Left | None = 
         "precision": bench.precision,
         "device": bench.device.type,
         "reading": asdict(training.reading),
-        **_divided(bench.processes),
         **outcome(bench),
+        **_divided(bench.processes),
     }
 
 

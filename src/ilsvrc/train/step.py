@@ -34,7 +34,8 @@ def accumulated(loss: Loss, parts: int) -> Loss:
         gradients = [torch.zeros_like(parameter) for parameter in parameters]
         total = torch.zeros((), device=labels.device)
         # Processes exchange gradients once, with the last part.
-        with model.no_sync() if isinstance(model, nn.parallel.DistributedDataParallel) else nullcontext():
+        inside = getattr(model, "_orig_mod", model)  # of what is compiled as a whole
+        with inside.no_sync() if isinstance(inside, nn.parallel.DistributedDataParallel) else nullcontext():
             for piece, share in zip(pieces[:-1], shares[:-1], strict=True):
                 value = share * loss(model, piece)
                 found = torch.autograd.grad(value, parameters, allow_unused=True)

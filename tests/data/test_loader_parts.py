@@ -3,6 +3,7 @@
 import io
 import random
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,15 @@ def test_the_next_good_image_of_the_class_stands_in_for_a_bad_one(room: int, thr
         28: "image 1",
     }
     assert all("is not an image that can be decoded" in fault.why for fault in loader.faults.values())
+
+
+def test_a_stand_in_is_the_very_next_where_classes_lie_together():
+    class Sorted(Numbered):
+        def __getitem__(self, index: int) -> Sample:
+            return replace(super().__getitem__(index), label=index // 4)
+
+    loader = Loader(Sorted(12, bad=(5, 7)), Treatment(drawn=noisy, reading=SKIP, substitute=True), batch=12, seed=0)
+    assert (loader.one(0, 5).name, loader.one(0, 7).name) == ("image 6", "image 4")
 
 
 def test_a_stand_in_has_the_draws_of_the_image_it_stands_for():

@@ -3,6 +3,8 @@
 Run by torchrun with a data set and a folder for the runs.
 """
 
+import copy
+import json
 import os
 import signal
 import sys
@@ -10,12 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from small import BENCH, Told, training, uneven
 
 from ilsvrc.errors import IlsvrcError
 from ilsvrc.jobs import train as job
 from ilsvrc.jobs.input import Splits, open_splits
 from ilsvrc.jobs.interrupt import Stopped
+from ilsvrc.jobs.preflight import built
 from ilsvrc.jobs.train import run_training
 from ilsvrc.train.parallel import How, Processes, join, seat
 from ilsvrc.train.run import Run
@@ -42,6 +46,31 @@ def stopped(model: str, bench: job.Bench, splits: Splits, directory: Path, steps
         (directory / f"stopped.{bench.processes.rank}").write_text(f"{stop.number} {len(taken)}")
 
 
+def gradients(processes: Processes, model: str, images: int) -> float:
+    """How far a step's gradients of two processes are from those of one, over the largest of their tensor.
+
+    In double: in single precision a rounding may flip a ReLU or a pool's maximum, which is no rounding any more.
+    """
+    asked = training(model)
+    one = built(asked, 20, BENCH.device).double().train()
+    generator = torch.Generator().manual_seed(images)
+    inputs = torch.randn(images, 3, 48, 48, generator=generator, dtype=torch.float64)
+    inputs = inputs.contiguous(memory_format=torch.channels_last)
+    labels = torch.randint(0, 20, (images,), generator=generator)
+    two = copy.deepcopy(one)
+    torch.manual_seed(1)
+    F.cross_entropy(one(inputs), labels).backward()
+    processes.how = "sync"
+    model_of_two, weight = processes.spread(two), processes.weigh(images)
+    mine = slice(processes.share(images).start, processes.share(images).stop)
+    torch.manual_seed(1)
+    (F.cross_entropy(model_of_two(inputs[mine]), labels[mine]) * weight).backward()
+    pairs = zip(two.parameters(), one.parameters(), strict=True)
+    buffers = zip(two.buffers(), one.buffers(), strict=True)
+    tensors = [(ours.grad, theirs.grad) for ours, theirs in pairs] + list(buffers)
+    return max(float((ours - theirs).abs().max() / theirs.abs().max()) for ours, theirs in tensors)
+
+
 def refused(processes: Processes, splits: Splits, directory: Path) -> None:
     """What cannot be, into files: the same sentence in both."""
     odd = training(batch=15)
@@ -65,9 +94,10 @@ def main() -> None:
         models = ("resnet18",) if how == "ddp" else ("alexnet", "resnet18")
         for model in models:
             run_training(training(model), splits, folder / f"{how}.{model}", of(processes, how), Told())
+    found = {f"{model} {n}": gradients(processes, model, n) for model in ("alexnet", "resnet18") for n in (12, 11, 3)}
+    (folder / f"gradients.{processes.rank}").write_text(json.dumps(found))
     for how in ("sync", "fsdp"):
-        for model in ("alexnet", "resnet18"):
-            run_training(training(model), uneven(splits), folder / f"uneven.{how}.{model}", of(processes, how), Told())
+        run_training(training("alexnet"), uneven(splits), folder / f"uneven.{how}", of(processes, how), Told())
     for how in ("sync", "fsdp"):
         bench, directory = of(processes, how), folder / f"stopped.{how}"
         stopped("resnet18", bench, splits, directory, 6)

@@ -1,5 +1,6 @@
 """Several processes train as one: the same numbers, the same files, one voice, and an end together."""
 
+import json
 import os
 import re
 import signal
@@ -20,6 +21,7 @@ from ilsvrc.errors import IlsvrcError, SpecError
 from ilsvrc.jobs import launch
 from ilsvrc.jobs.evaluate import read_predictions
 from ilsvrc.jobs.input import Splits
+from ilsvrc.jobs.preflight import built
 from ilsvrc.jobs.train import run_training
 from ilsvrc.train.checkpoint import load_tensors
 from ilsvrc.train.parallel import ALONE, Processes, Seat, seat
@@ -41,14 +43,29 @@ def pair(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def distance(one: Run, other: Run) -> float:
-    """The largest difference of any weight or running statistic, over the largest of its tensor."""
+def distance(one: Run, other: Run, model: str) -> float:
+    """How far two trained networks are from each other, over how far the second one has come."""
     ours, theirs = load_tensors(one.weights), load_tensors(other.weights)
-    assert ours.keys() == theirs.keys()
-    fractions = [name for name, tensor in ours.items() if tensor.is_floating_point()]
-    assert all(torch.equal(ours[name], theirs[name]) for name in ours.keys() - set(fractions))
-    # Biases begin at zero, and after a few steps a rounding is much of them: what is under 0.01 is measured by that.
-    return max(float((ours[n] - theirs[n]).abs().max() / theirs[n].abs().max().clamp(min=1e-2)) for n in fractions)
+    start = built(training(model), 20, BENCH.device).state_dict()
+    assert ours.keys() == theirs.keys() == start.keys()
+    names = [name for name, tensor in ours.items() if tensor.is_floating_point() and "running" not in name]
+    apart, come = (
+        sum(float((a[n] - b[n]).square().sum()) for n in names) for a, b in ((ours, theirs), (theirs, start))
+    )
+    return float((apart / come) ** 0.5)
+
+
+# In single precision a rounding may flip one ReLU, which in a narrow network is seen; steps are compared in double.
+NEAR = {"alexnet": 1e-3, "resnet18": 0.05}
+
+
+@pytest.mark.slow
+def test_a_step_of_two_processes_has_the_gradients_of_one(pair: Path):
+    # of 12 images in equal shares, of 11 and of 3 in shares that are not; dropout and batch norm included
+    for rank in (0, 1):
+        found = json.loads((pair / f"gradients.{rank}").read_text())
+        assert len(found) == 6
+        assert max(found.values()) < 1e-8, found
 
 
 @pytest.mark.slow
@@ -57,24 +74,23 @@ def distance(one: Run, other: Run) -> float:
 def test_two_processes_and_one_agree_to_rounding(how: str, model: str, pair: Path, finished: dict[str, Run]):
     # alexnet draws dropout, resnet18 has batch norm; the last batch of 12 images is shared, too.
     two, one = Run(pair / f"{how}.{model}"), finished[model]
-    assert distance(two, one) < (2e-3 if model == "resnet18" else 1e-5)
+    assert distance(two, one, model) < NEAR[model]
     for ours, theirs in zip(two.log(), one.log(), strict=True):
-        assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-5)
+        assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-3)
         assert ours["rate"] == theirs["rate"]
         assert ours["processes"] == 2
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["alexnet", "resnet18"])
-def test_shares_that_are_not_equal_weigh_by_their_images(model: str, pair: Path, splits: Splits, tmp_path: Path):
-    one = run_training(training(model), uneven(splits), tmp_path / "run", BENCH, QUIET)
+def test_shares_that_are_not_equal_weigh_by_their_images(pair: Path, splits: Splits, tmp_path: Path):
+    one = run_training(training("alexnet"), uneven(splits), tmp_path / "run", BENCH, QUIET)
     for how in ("sync", "fsdp"):
-        assert distance(Run(pair / f"uneven.{how}.{model}"), one) < (2e-3 if model == "resnet18" else 1e-5)
+        assert distance(Run(pair / f"uneven.{how}"), one, "alexnet") < NEAR["alexnet"]
 
 
 @pytest.mark.slow
 def test_batch_norm_of_each_process_is_something_else(pair: Path, finished: dict[str, Run]):
-    assert distance(Run(pair / "ddp.resnet18"), finished["resnet18"]) > 0.01
+    assert distance(Run(pair / "ddp.resnet18"), finished["resnet18"], "resnet18") > 2 * NEAR["resnet18"]
     assert Run(pair / "ddp.resnet18").spec()["asked"]["batch_norm"] == "of each of 2 processes"
 
 

@@ -65,7 +65,7 @@ class WholeBatchNorm(nn.BatchNorm2d):
         """(B, C, H, W) -> (B, C, H, W)."""
         if not self.training:
             return super().forward(input)
-        x = input.float()
+        x = input.to(torch.promote_types(input.dtype, torch.float32))
         with torch.no_grad():
             mean, variance, count = self._moments(x)
             self._remember(mean, variance * count / (count - 1).clamp(min=1))
@@ -82,7 +82,7 @@ class WholeBatchNorm(nn.BatchNorm2d):
         sums = self._share.summed(sums)  # in double, where the difference of squares below costs no digits
         total, squares, count = sums[: len(mean)], sums[len(mean) : -1], sums[-1]
         mean = total / count
-        return mean.float(), (squares / count - mean**2).clamp(min=0).float(), count
+        return mean.to(x.dtype), (squares / count - mean**2).clamp(min=0).to(x.dtype), count
 
     def _remember(self, mean: Tensor, variance: Tensor) -> None:
         if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
@@ -115,7 +115,7 @@ class _Normalised(torch.autograd.Function):
         weight_gradient = (gradient * normal).sum((0, 2, 3))
         # The parameters' gradients are added up over processes where all are; those of the statistics here.
         sums = ctx.share.summed(torch.cat([bias_gradient, weight_gradient]).double()) / count
-        shift, slope = sums.float().chunk(2)
+        shift, slope = sums.to(x.dtype).chunk(2)
         x_gradient = (gradient - _over(shift) - normal * _over(slope)) * _over(weight * scale)
         return x_gradient, weight_gradient, bias_gradient, None, None, None, None
 

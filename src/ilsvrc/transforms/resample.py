@@ -22,11 +22,12 @@ def resampled(pixels: np.ndarray, part: Part, width: int, height: int, how: Resa
     """The part of (H, W, 3) uint8 as (height, width, 3), in memory of its own."""
     left, top, right, bottom = part
     cut = np.empty((1, bottom - top, right - left, 3), np.uint8)
-    np.copyto(cut[0], pixels[top:bottom, left:right])
+    image: np.ndarray = cut[0]
+    np.copyto(image, pixels[top:bottom, left:right])
     if (right - left, bottom - top) == (width, height):
-        return cut[0]
+        return image
     if how == "reference":
-        return np.asarray(Image.fromarray(cut[0]).resize((width, height), Image.Resampling.BILINEAR))
+        return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))
     # Channels last in memory is the fast form. PyTorch knows it by its strides, that of the single image included.
     images = torch.from_numpy(cut.transpose(0, 3, 1, 2))
     found: np.ndarray = F.interpolate(images, (height, width), mode="bilinear", antialias=True).numpy()

@@ -29,14 +29,14 @@ from ilsvrc.data.kept import Kept
 from ilsvrc.data.loader import Loader
 from ilsvrc.data.sample import Dataset
 from ilsvrc.entries.recipes import PAPER
-from ilsvrc.jobs.input import NO_SHIFT, Chosen, Feed, Normal, epochs_on, training_loader
+from ilsvrc.jobs.input import Chosen, Feed, Normal, epochs_on, training_loader
 from ilsvrc.jobs.machine import machine
 from ilsvrc.predict.predict import cutter
 from ilsvrc.spec import AreaCrop, Crops, Mirror
 from ilsvrc.train.init import initialise
 from ilsvrc.train.loop import Place
 from ilsvrc.transforms import geometry
-from ilsvrc.transforms.picture import Picture
+from ilsvrc.transforms.picture import NO_SHIFT, Picture
 
 SIZE, BATCH = 224, 32
 MEAN, UNIT = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # torchvision's, of pixels in [0, 1]

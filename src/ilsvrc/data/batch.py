@@ -56,7 +56,10 @@ class Filling:
     def __init__(self, count: int, shape: tuple[int, ...] | None, write: Write | None) -> None:
         self.count, self.shape = count, shape
         self._write = write
-        self._seen: list[Seen | None] = [None] * count
+        self._names, self._labels = [""] * count, np.full(count, -1, np.int64)
+        self._boxes: list[np.ndarray | None] = [None] * count
+        self._box_labels: list[np.ndarray | None] = [None] * count
+        self._missing: list[int] = []
         self._shift = np.zeros((count, 3), np.float32)
         self._lock = threading.Lock()
         self._pixels = None if shape is None else self._room(shape)
@@ -67,36 +70,37 @@ class Filling:
     def put(self, place: int, seen: Seen) -> None:
         """That image into its place."""
         views = seen.views
+        self._names[place], self._labels[place] = seen.name, seen.label
+        self._box_labels[place] = seen.box_labels
         if views is None:
-            self._seen[place] = seen
+            self._missing.append(place)
             return
+        pixels = self._pixels if self._pixels is not None else self._first(views.pixels.shape)
+        if self._write:
+            self._write(views, pixels[place])
+        else:
+            pixels[place] = views.pixels
+        self._shift[place], self._boxes[place] = views.shift, views.boxes
+
+    def _first(self, shape: tuple[int, ...]) -> np.ndarray:
         with self._lock:
             if self._pixels is None:
-                self.shape = views.pixels.shape
-                self._pixels = self._room(self.shape)
-        if self._write:
-            self._write(views, self._pixels[place])
-        else:
-            self._pixels[place] = views.pixels
-        self._shift[place] = views.shift
-        kept = Views(self._pixels[place], views.shift, views.boxes)  # let go of the image's own pixels
-        self._seen[place] = Seen(seen.name, seen.label, kept, seen.box_labels)
+                self.shape = shape
+                self._pixels = self._room(shape)
+            return self._pixels
 
     def batch(self, boxes: bool) -> Batch:
         """The batch, when every image is in its place and the shape is known."""
-        seen = [each for each in self._seen if each is not None]
-        missing = frozenset(place for place, each in enumerate(seen) if each.views is None)
         if self._pixels is None:
             assert self.shape is not None
             self._pixels = self._room(self.shape)
-        for place in missing:
-            self._pixels[place] = 0
+        self._pixels[self._missing] = 0
         return Batch(
-            tuple(each.name for each in seen),
+            tuple(self._names),
             self._pixels,
             self._shift,
-            np.array([each.label for each in seen], np.int64),
-            tuple(each.views.boxes if each.views else None for each in seen) if boxes else None,
-            tuple(each.box_labels for each in seen) if boxes else None,
-            missing,
+            self._labels,
+            tuple(self._boxes) if boxes else None,
+            tuple(self._box_labels) if boxes else None,
+            frozenset(self._missing),
         )

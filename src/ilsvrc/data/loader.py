@@ -26,6 +26,7 @@ CHUNKS = 4  # pieces of a batch per thread: enough that none waits long for the 
 
 Fixed = Callable[[Image], tuple[np.ndarray, np.ndarray | None]]  # pixels, and the boxes moved with them
 Drawn = Callable[[Image | Prepared, random.Random], Views]
+Begin = Callable[[ThreadPoolExecutor, int], None]  # what has to be done before so many threads of a pool load images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,7 @@ class Treatment:
     boxes: bool = False
     reading: Reading = USUAL
     substitute: bool = False
+    begin: Begin | None = None
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,10 @@ class Epoch:
         ahead = max(AHEAD, -(-2 * threads * chunk // batch))
         pending: deque[tuple[Filling, list[Future[None]]]] = deque()
         pool, left = ThreadPoolExecutor(threads, thread_name_prefix="loader"), threading.Event()
+        begin = self._loader.treatment.begin
         try:
+            if begin:
+                begin(pool, threads)
             for number in range(self.first, len(self)):
                 pending.append(self._begun(pool, number, chunk, left))
                 if len(pending) > ahead:

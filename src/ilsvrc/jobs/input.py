@@ -24,10 +24,10 @@ from ilsvrc.predict.predict import cutter
 from ilsvrc.spec import AreaCrop, Augmentation, Crops, Recipe
 from ilsvrc.train.loop import Place
 from ilsvrc.transforms import geometry
-from ilsvrc.transforms.picture import Picture
+from ilsvrc.transforms.picture import NO_BOXES, NO_SHIFT, Picture
 from ilsvrc.transforms.pipeline import apply, split
+from ilsvrc.transforms.resample import by_themselves
 
-NO_SHIFT = np.zeros(3, np.float32)
 SAMPLED = 4096  # images the mean is computed from, evenly spaced; all of a smaller set
 
 
@@ -92,7 +92,7 @@ class Normal:
             flat = out.reshape(*out.shape[:-2], size * 3)
             np.copyto(out, views.pixels)
             np.subtract(flat, mean, out=flat)
-            if views.shift.any():
+            if views.shift is not NO_SHIFT and views.shift.any():
                 np.add(flat, np.tile(views.shift, size), out=flat)
             if divided:
                 np.divide(flat, unit, out=flat)
@@ -132,7 +132,12 @@ def training_loader(dataset: Dataset, recipe: Recipe, batch: int, seed: int, fee
         return Views(picture.pixels, picture.shift, picture.boxes if image.boxes is not None else None)
 
     treatment = Treatment(
-        fixed=prepare if fixed else None, drawn=augment, boxes=feed.boxes, reading=feed.reading, substitute=True
+        fixed=prepare if fixed else None,
+        drawn=augment,
+        boxes=feed.boxes,
+        reading=feed.reading,
+        substitute=True,
+        begin=by_themselves,
     )
     return _loader(dataset, treatment, batch, seed, feed)
 
@@ -147,7 +152,9 @@ def judging_loader(dataset: Dataset, protocol: Crops, batch: int, feed: Feed) ->
     def same(image: Image | Prepared, rng: random.Random) -> Views:
         return Views(image.pixels(), NO_SHIFT)
 
-    return _loader(dataset, Treatment(fixed=look, drawn=same, reading=feed.reading), batch, None, feed)
+    return _loader(
+        dataset, Treatment(fixed=look, drawn=same, reading=feed.reading, begin=by_themselves), batch, None, feed
+    )
 
 
 def _loader(dataset: Dataset, treatment: Treatment, batch: int, seed: int | None, feed: Feed) -> Loader:
@@ -156,8 +163,8 @@ def _loader(dataset: Dataset, treatment: Treatment, batch: int, seed: int | None
 
 def _picture(image: Image | Prepared, feed: Feed, rows: int | None = None) -> Picture:
     """The decoded image, at least its upper `rows`, with its boxes where they are wanted."""
-    boxes = np.zeros((0, 4)) if image.boxes is None or not feed.boxes else image.boxes
-    return Picture(image.pixels(rows), boxes.astype(np.float32), resampler=feed.reading.decoder)
+    boxes = NO_BOXES if image.boxes is None or not feed.boxes else image.boxes.astype(np.float32)
+    return Picture(image.pixels(rows), boxes, resampler=feed.reading.decoder)
 
 
 def _augmented(image: Image | Prepared, steps: tuple[Augmentation, ...], rng: random.Random, feed: Feed) -> Picture:

@@ -140,9 +140,9 @@ def stretched(picture: Picture, part: Part, width: int, height: int) -> Picture:
     """
     left, top, right, bottom = part
     pixels = resampled(picture.pixels, part, width, height, picture.resampler)
+    if not len(picture.boxes):
+        return replace(picture, pixels=pixels)
     inner = cut(picture, left, top, right - left, bottom - top)
-    if not len(inner.boxes):
-        return replace(inner, pixels=pixels)
     scale = np.array([width / (right - left), height / (bottom - top)] * 2)
     edges = inner.boxes + np.array([0, 0, 1, 1])  # pixel numbers to edges of the image plane
     boxes = edges * scale - np.array([0, 0, 1, 1])

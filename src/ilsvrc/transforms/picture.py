@@ -6,6 +6,9 @@ import numpy as np
 
 from ilsvrc.transforms.resample import Resampler
 
+NO_BOXES, NO_SHIFT = np.zeros((0, 4), np.float32), np.zeros(3, np.float32)
+NO_BOXES.flags.writeable = NO_SHIFT.flags.writeable = False
+
 
 @dataclass(frozen=True, eq=False)
 class Picture:
@@ -17,8 +20,8 @@ class Picture:
     """
 
     pixels: np.ndarray
-    boxes: np.ndarray = field(default_factory=lambda: np.zeros((0, 4), np.float32))
-    shift: np.ndarray = field(default_factory=lambda: np.zeros(3, np.float32))
+    boxes: np.ndarray = field(default_factory=lambda: NO_BOXES)
+    shift: np.ndarray = field(default_factory=lambda: NO_SHIFT)
     resampler: Resampler = "fast"
 
     @property

@@ -196,7 +196,9 @@ def test_our_file_of_another_network_is_refused(saved: tuple[nn.Module, Path]) -
         ({"width": "1"}, "cannot be read"),
         ({"channels": "CMYK"}, "cannot be read"),
         ({"image_size": 64}, "cannot be read"),
-        ({"classes": 8}, "fc.weight is .7, 64., and resnet18 wants .8, 64."),
+        ({"classes": 8}, "cannot be read"),
+        ({"wnids": ["n1"] * 7}, "cannot be read"),
+        ({"classes": 8, "order": "wnid"}, "fc.weight is .7, 64., and resnet18 wants .8, 64."),
         ({"width": 0.25}, "and resnet18 wants"),
     ],
 )

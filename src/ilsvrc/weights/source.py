@@ -107,6 +107,7 @@ def _check(record: Weights) -> None:
         and min(*record.std, record.top, record.width) > 0
         and record.channels in ("RGB", "BGR")
         and record.order in ("wnid", "devkit", "own")
+        and (record.order != "own" or len(set(record.wnids)) == len(record.wnids) == record.classes)
     )
     if not right:
         raise ValueError("a value is of the wrong kind")

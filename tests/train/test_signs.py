@@ -49,3 +49,8 @@ def test_waiting_for_images_is_remarked_with_what_the_network_could_take():
     (sign,) = signs([epoch(waiting=50.0)], CLASSES, 100_000)
     assert "50%" in sign
     assert "100 a second came, and it could take 200" in sign
+
+
+def test_a_high_loss_of_a_network_that_has_learnt_is_not_remarked():
+    # Side heads add their losses: GoogLeNet's is above ln(classes) while it answers well.
+    assert signs([epoch(7, 1.2 * math.log(CLASSES), 0.5)], CLASSES, 100_000) == ()

@@ -36,12 +36,17 @@ def signs(epochs: Sequence[Epoch], classes: int, images: int) -> tuple[str, ...]
     if not epochs:
         return ()
     found = (
-        stuck(epochs[-1]["loss"], images * len(epochs), classes),
+        stuck(epochs[-1]["loss"], images * len(epochs), classes) if _guesses(epochs[-1], classes) else None,
         _jumped(epochs),
         _other_order(epochs[-1], classes),
         _starved(epochs[-1]),
     )
     return tuple(sign for sign in found if sign)
+
+
+def _guesses(epoch: Epoch, classes: int) -> bool:
+    """Whether the validation error is that of guessing; a loss alone may hold side heads and smoothed labels too."""
+    return epoch["top1_error"] >= CHANCE * (1 - 1 / classes)
 
 
 def _jumped(epochs: Sequence[Epoch]) -> str | None:
@@ -56,7 +61,7 @@ def _jumped(epochs: Sequence[Epoch]) -> str | None:
 
 def _other_order(epoch: Epoch, classes: int) -> str | None:
     chance = 1 - 1 / classes
-    if epoch["loss"] > LEARNT * math.log(classes) or epoch["top1_error"] < CHANCE * chance:
+    if epoch["loss"] > LEARNT * math.log(classes) or not _guesses(epoch, classes):
         return None
     return (
         f"the training loss is down to {epoch['loss']:.3f} and the validation error is {epoch['top1_error']:.1%}, "

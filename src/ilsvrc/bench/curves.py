@@ -109,7 +109,7 @@ def page(curves: Sequence[Curve], networks: Sequence[str], seen: dict[str, Any])
     places = sorted({min(steps, WINDOW), steps // 4, steps // 2, 3 * steps // 4, steps})
     here = seen["machine"]
     text = [
-        "# bf16 learns what fp32 learns",
+        f"# bf16 beside fp32 over the same {steps} steps",
         "",
         f"The same {steps} steps from the same seed in both precisions, and fp32 once more from another seed. The loss "
         f"is the mean over the {WINDOW} steps before. Every loss is in [bf16.json](bf16.json).",

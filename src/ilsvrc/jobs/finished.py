@@ -14,6 +14,7 @@ from ilsvrc.spec import Crops, Member, from_json
 from ilsvrc.train import checkpoint
 from ilsvrc.train.recipe import protocol_at_size
 from ilsvrc.train.run import Run
+from ilsvrc.transforms.resample import Resampler
 from ilsvrc.weights import Weights
 from ilsvrc.weights.networks import sha256
 
@@ -28,6 +29,12 @@ class Finished:
     normal: Normal
     central: Crops
     classes: Classes
+
+    @property
+    def resampler(self) -> Resampler:
+        """How its images were resized when it was trained, and are whenever it looks at one."""
+        reading = self.run.spec()["asked"].get("reading", {})
+        return "reference" if reading.get("decoder") == "reference" else "fast"
 
     def record(self) -> Weights:
         """Where the weights are from and what they expect; a mean image is its mean per channel here.

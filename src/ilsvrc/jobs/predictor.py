@@ -245,7 +245,7 @@ def classes_of(record: Weights, path: Path) -> tuple[Classes, np.ndarray]:
 def _run(directory: Path, data_path: File | None) -> Loaded:
     """The directory of a training of ours."""
     found = finished(directory, data_path)
-    cut = cutter(found.central)
+    cut = cutter(found.central, found.resampler)
 
     def view(pixels: np.ndarray) -> Tensor:
         seen = torch.from_numpy(cut(pixels, None)[0].copy()).movedim(-1, 0)  # type: ignore[arg-type]

@@ -12,17 +12,20 @@ import pytest
 import torch
 from PIL import Image as PillowImage
 from safetensors.torch import load_file
-from small import BENCH, QUIET, Told, stopped_after, training
+from small import BENCH, QUIET, SIZE, Told, stopped_after, training
 
 from ilsvrc.cli import run as command
 from ilsvrc.data.batch import Batch, Views
-from ilsvrc.data.decode import Reading
+from ilsvrc.data.decode import Reading, decode
 from ilsvrc.data.kept import Kept
 from ilsvrc.errors import BadImage, DataError, SpecError
-from ilsvrc.jobs.evaluate import evaluate
+from ilsvrc.jobs.evaluate import evaluate, read_predictions
 from ilsvrc.jobs.input import Feed, Normal, Splits, judging_loader, normal_of, open_splits, training_loader
+from ilsvrc.jobs.predictor import Predictor
 from ilsvrc.jobs.train import run_training
 from ilsvrc.spec import AreaCrop, Crops, Mirror, PcaLighting, RandomCrop, Rotation, ShortSide
+from ilsvrc.train.recipe import protocol_at_size
+from ilsvrc.train.run import Run
 from ilsvrc.transforms import geometry
 from ilsvrc.transforms.picture import Picture
 from ilsvrc.transforms.pipeline import pipeline
@@ -206,3 +209,20 @@ def test_the_mean_leaves_out_what_cannot_be_decoded(damaged: Path, tiny: Path):
     pixels = np.concatenate([b.pixels[:, 0] for b in judging_loader(splits.train, center, 64, Feed()).epoch(0)])
     kept = [i for i in range(60) if i not in (4, 5)]
     assert found.mean.flatten().numpy() == pytest.approx(pixels[kept].mean(axis=(0, 1, 2)), abs=1e-3)
+
+
+def test_a_run_is_shown_images_as_it_was_trained_on_them(splits: Splits, tmp_path: Path):
+    run = run_training(replace(training(epochs=1), reading=REFERENCE), splits, tmp_path / "run", BENCH, QUIET)
+    predictor = Predictor(run.directory)
+    judged = read_predictions(run.directory / "predictions.npz").probabilities[:4]
+    blobs = [predictor.view(decode(splits.val[index])) for index in range(4)]
+    assert np.array_equal(torch.stack(blobs), torch.stack([_as_judged(splits, run, index) for index in range(4)]))
+    assert np.allclose(predictor.probabilities(blobs), judged, atol=1e-6)
+
+
+def _as_judged(splits: Splits, run: Run, index: int) -> torch.Tensor:
+    """What the judge of that run saw of an image."""
+    normal = Normal(**load_file(run.directory / "input.safetensors"))
+    feed = Feed(reading=REFERENCE)
+    batch = judging_loader(splits.val, protocol_at_size(training().protocol, SIZE), 60, feed).epoch(0).batch(0)
+    return normal.images(batch, torch.device("cpu"))[index, 0]

@@ -17,7 +17,8 @@ from ilsvrc.entries.recipes import recipes_of
 from ilsvrc.entries.titles import TITLES
 from ilsvrc.jobs.models import summaries
 from ilsvrc.models import CARDS, MODELS
-from ilsvrc.reports.entry_tables import protocol, seat, told
+from ilsvrc.reports import protocol_words
+from ilsvrc.reports.entry_tables import seat, told
 from ilsvrc.spec import Entry, Recipe
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -172,7 +173,7 @@ def _network(name: str) -> str:
 def _entry(entry: Entry) -> str:
     figures = [(f.metric, f"{f.percent:g}", f.split, f.source) for f in entry.reported]
     lines = [f"## {entry.key}", "", f"{entry.team}, {entry.task} {entry.year}. {entry.new} ({entry.source}.)", ""]
-    lines += [f"**Networks:** {_seats(entry)}. **Tested by:** {protocol(entry.protocol)}.", ""]
+    lines += [f"**Networks:** {_seats(entry)}. **Tested by:** {protocol_words.told(entry.protocol)}.", ""]
     lines += [_table(("published", "percent", "split", "source"), figures, right=(1,)), ""]
     if entry.gaps:
         lines += ["What differs from the submission, or is not known:", "", *_bullets(entry.gaps), ""]

@@ -217,15 +217,46 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Crops:
-    """A protocol that looks at the image in pieces."""
+    """A protocol that looks at the image in pieces.
 
-    layout: Literal["center", "ten"]
+    layout is `center`; `ten`, the corners and the centre of the central square and their mirrors (Krizhevsky et al.
+    2012, section 4.1); `googlenet`, from each of three squares the corners, the centre and the whole, and their
+    mirrors, 36 at each short side (Szegedy et al. 2015, section 7); `twelve`, the same of the central square alone;
+    `grid`, a regular 5 by 5 grid over the whole image and its mirrors (Simonyan and Zisserman 2014, section 4.3).
+    """
+
+    layout: Literal["center", "ten", "twelve", "googlenet", "grid"]
     short_sides: tuple[int, ...] = (256,)
     size: int = 224
     average: Literal["probabilities", "logits"] = "probabilities"
 
 
-Protocol = Crops
+@dataclass(frozen=True, kw_only=True)
+class Dense:
+    """A protocol that convolves over the whole image, the fully connected layers as convolutions.
+
+    At each short side, and of the mirror if asked, the map of logits is reduced over its places by `over`; `average`
+    says what is then averaged over sides and mirrors. `sizes`, (height, width) of a landscape image and exchanged for a
+    portrait, replaces `short_sides` where a paper warps to fixed sizes (Sermanet et al. 2013, table 5). `offsets` is
+    the number of shifts of the last pooling in each direction, 3 in Sermanet et al. 2013, section 3.3.
+    """
+
+    short_sides: tuple[int, ...] = ()
+    sizes: tuple[tuple[int, int], ...] = ()
+    mirror: bool = True
+    over: Literal["mean", "max"] = "mean"
+    offsets: int = 1
+    average: Literal["probabilities", "logits"] = "probabilities"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Together:
+    """Several protocols on the same images, their probabilities averaged (multi-crop and dense in VGG's table 5)."""
+
+    of: tuple[Crops | Dense, ...]
+
+
+Protocol = Crops | Dense | Together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,6 +268,8 @@ class Member:
     copies: int = 1  # trainings that differ in seed alone
     image_size: int | None = None  # None: the paper's
     width: float = 1.0  # below 1 the member is a miniature
+    protocol: Protocol | None = None  # how this one was tested; None: as the entry
+    weight: float = 1.0  # of each copy in the combination, over the sum of all
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,6 +31,7 @@ from ilsvrc.reports import race_report
 from ilsvrc.reports.formats import duration
 from ilsvrc.reports.page import write_page
 from ilsvrc.reports.progress import Watch
+from ilsvrc.reports.protocol_words import told
 from ilsvrc.reports.race_report import Contender, Data, Race
 from ilsvrc.spec import Crops, Member
 from ilsvrc.train.checkpoint import write_text
@@ -115,6 +116,8 @@ def _wished(member: Member, wishes: Wishes) -> Member:
 
 def _training(key: str, member: Member, wishes: Wishes) -> Training:
     protocol = ENTRIES[key].protocol if wishes.full else PROTOCOL
+    if not isinstance(protocol, Crops):
+        raise SpecError(f"{key} is tested by {told(protocol)}, which a training cannot be judged by yet")
     epochs = round(member.recipe.epochs) if wishes.epochs is None else wishes.epochs
     if epochs < 1:
         raise SpecError(f"{epochs} epochs are asked for; a race takes at least 1")
@@ -214,10 +217,4 @@ def _contender(key: str, training: Training, run: Run, classes: int) -> Contende
 
 def _protocol(trainings: list[Training]) -> str:
     """The protocols in a few words, each once."""
-    return "; ".join(dict.fromkeys(_looking(training.judged_by) for training in trainings))
-
-
-def _looking(protocol: Crops) -> str:
-    sides = ", ".join(map(str, protocol.short_sides))
-    crops = {"center": "one centre crop", "ten": "ten crops"}[protocol.layout]
-    return f"{crops} of {protocol.size} pixels from images of short side {sides}"
+    return "; ".join(dict.fromkeys(told(training.judged_by) for training in trainings))

@@ -5,7 +5,8 @@ from typing import Any
 
 from rich.table import Table
 
-from ilsvrc.spec import BatchNorm, Crops, Entry, Member, Recipe
+from ilsvrc.reports import protocol_words
+from ilsvrc.spec import BatchNorm, Entry, Member, Recipe
 
 
 def rows(entries: dict[str, Entry]) -> list[dict[str, Any]]:
@@ -50,7 +51,7 @@ def page(entry: Entry) -> tuple[str | Table, ...]:
     """One entry, to be read: what was new, who took part, how each was trained and tested, what was published."""
     parts: list[str | Table] = [
         f"{entry.team}, ILSVRC {entry.year}, {entry.task}  ({entry.key})\n{entry.new}\nSource: {entry.source}",
-        f"\nNetworks: {', '.join(map(seat, entry.members))}\nTested by: {protocol(entry.protocol)}",
+        f"\nNetworks: {', '.join(map(seat, entry.members))}\nTested by: {protocol_words.told(entry.protocol)}",
     ]
     for recipe in dict.fromkeys(member.recipe for member in entry.members):
         lines = [f"\nTrained by: {recipe.source}"]
@@ -69,13 +70,6 @@ def page(entry: Entry) -> tuple[str | Table, ...]:
 def seat(member: Member) -> str:
     """A member in a list: '5 × alexnet'."""
     return member.model if member.copies == 1 else f"{member.copies} × {member.model}"
-
-
-def protocol(tested: Crops) -> str:
-    """A protocol in words."""
-    crops = {"center": "one centre crop", "ten": "ten crops"}[tested.layout]
-    sides = ", ".join(map(str, tested.short_sides))
-    return f"{crops} of {tested.size} pixels from short side {sides}, {tested.average} averaged"
 
 
 def told(recipe: Recipe) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ each was trained by; a `Protocol` is how it was tested; `Reported` is what was
 published. Nothing here executes anything: jobs do. `as_json` and `from_json` carry all of it through files.
 """
 
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
 Task = Literal["classification", "localization", "detection"]
@@ -174,9 +174,14 @@ class Rotation:
 
 @dataclass(frozen=True)
 class PcaLighting:
-    """Add colour noise along the principal components of RGB (Krizhevsky et al. 2012, section 4.1)."""
+    """Add colour noise along the principal components of RGB (Krizhevsky et al. 2012, section 4.1).
+
+    axes are three rows, red, green and blue; column k is component k, as long as the standard deviation along it, of
+    pixels as fractions of 255. None: the constants of fb.resnet.torch, which everybody copies.
+    """
 
     std: float = 0.1
+    axes: tuple[tuple[float, float, float], ...] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

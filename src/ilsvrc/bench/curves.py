@@ -20,7 +20,7 @@ from ilsvrc.errors import SpecError
 from ilsvrc.jobs.input import Feed, Splits, epochs_on, normal_of, open_splits, training_loader
 from ilsvrc.jobs.machine import Bench, bench, command, machine
 from ilsvrc.jobs.preflight import built
-from ilsvrc.jobs.train import Training
+from ilsvrc.jobs.training import Training
 from ilsvrc.reports.charts import Axis, Series, lines, ticks
 from ilsvrc.reports.markup import Html
 from ilsvrc.spec import Cosine, Member

@@ -1,6 +1,7 @@
 """Options that stand in a panel of their own in --help: what a training runs on, and how its images are read."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cyclopts import Parameter
@@ -50,3 +51,6 @@ class Images:
     "Decode and resize to the bit as Pillow does, slower."
     bad_images: BadImages = "stop"
     "stop refuses an image that cannot be decoded; skip puts the next of its class there, and says so."
+    statistics: Path | None = None
+    """Take mean, deviation and axes of colour noise from this file of ilsvrc statistics, instead of the mean of a
+    sample and the usual axes."""

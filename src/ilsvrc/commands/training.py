@@ -64,7 +64,8 @@ def train(
     keep_memory()
     read = reading(images.reference_decode, images.bad_images)
     sizes: dict[str, Any] = {"epochs": epochs, "width": width, "image_size": image_size, "batch": batch}
-    order = Order(name=name, recipe=recipe, start=start, seed=seed, reading=read, **sizes)
+    given: dict[str, Any] = {"start": start, "reading": read, "statistics": images.statistics}
+    order = Order(name=name, recipe=recipe, seed=seed, **given, **sizes)
     with company(hardware.bench, hardware.parallel, hardware.processes) as place:
         train_together(order, str(data), out, resume, place)
     return 0

@@ -46,8 +46,20 @@ def open_splits(path: str) -> Splits:
     train, val = data.open(path, "train"), data.open(path, "val")
     if train.classes.wnids != val.classes.wnids:
         raise DataError(f"{path} has other classes in train than in val; both halves must name the same classes")
+    _check_labels(train, path)
     fingerprint = f"{data.fingerprint(train)}-{data.fingerprint(val)}"
     return Splits(path, train, val, fingerprint)
+
+
+def _check_labels(train: Folder | Shards | Parquet, path: str) -> None:
+    """Raise DataError where an image to learn from has no label."""
+    labels = train.table["label"] if isinstance(train, Shards) else train.labels
+    lacking = len(train) if labels is None else int((np.asarray(labels) < 0).sum())
+    if lacking:
+        raise DataError(
+            f"{path}: {lacking:,} of {len(train):,} images of train have no label, as in a detection set, where boxes "
+            "alone have one; to classify, a class for every image is wanted: give such a set, or leave these images out"
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from ilsvrc import models
 from ilsvrc.errors import SpecError
 from ilsvrc.jobs.input import Splits
 from ilsvrc.jobs.machine import Bench
-from ilsvrc.jobs.train import Training
+from ilsvrc.jobs.training import Training
 from ilsvrc.train.loss import autocast, classification
 from ilsvrc.train.optim import optimizer
 

@@ -14,7 +14,7 @@ from ilsvrc.train.init import initialise
 from ilsvrc.transforms.pipeline import check as check_augmentation
 
 if TYPE_CHECKING:
-    from ilsvrc.jobs.train import Training
+    from ilsvrc.jobs.training import Training
 
 
 def built(training: "Training", classes: int, device: torch.device) -> nn.Module:
@@ -42,6 +42,8 @@ def preflight(training: "Training", splits: Splits, bench: Bench) -> nn.Module:
     recipe, processes = training.recipe, bench.processes
     recipes.check(recipe)
     check_augmentation(recipe.augment, training.size)
+    if training.colours:
+        training.colours.check(recipe, training.size, splits)
     with torch.device("meta"):
         network = plain(training, len(splits.train.classes))
     if recipe.average and processes.how == "fsdp" and processes.of > 1:

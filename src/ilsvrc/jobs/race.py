@@ -25,7 +25,8 @@ from ilsvrc.jobs.machine import Bench, machine
 from ilsvrc.jobs.machine import command as machine_command
 from ilsvrc.jobs.pictures import pictures
 from ilsvrc.jobs.stores import Stores
-from ilsvrc.jobs.train import Training, run_training
+from ilsvrc.jobs.train import run_training
+from ilsvrc.jobs.training import Training
 from ilsvrc.models import anatomy
 from ilsvrc.reports import race_report
 from ilsvrc.reports.formats import duration

@@ -46,6 +46,7 @@ class Source:
     pixels: int
     size: int | None  # of the central square after scaling the shorter side to it; None: whole images as they are
     decoding: str  # with what
+    classes: str = ""  # twelve digits of its WordNet ids; older files do not say it
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,9 +108,17 @@ def statistics(
             progress(done, len(chosen))
     decoding = f"simplejpeg {version('simplejpeg')}, Pillow {version('Pillow')}; EXIF rotation ignored"
     fingerprint = data.fingerprint(dataset)
-    source = Source(data.name(dataset), fingerprint, split, len(chosen), len(dataset), pixels, size, decoding)
+    source = Source(
+        *(data.name(dataset), fingerprint, split, len(chosen), len(dataset), pixels, size, decoding),
+        classes=of_classes(dataset.classes.wnids),
+    )
     image = None if total is None else (total / (255 * len(chosen))).astype(np.float32)
     return _of_sums(sums, products, pixels, source, image)
+
+
+def of_classes(wnids: tuple[str, ...]) -> str:
+    """Twelve hexadecimal digits of the WordNet ids in order."""
+    return hashlib.sha256("\n".join(wnids).encode(errors="surrogateescape")).hexdigest()[:12]
 
 
 def _each(
@@ -184,6 +193,8 @@ def read_statistics(path: Path) -> Statistics:
         if said["what"] != WHAT:
             raise ValueError(f"it is {said['what']!r}")
         shapes = {"mean": 3, "deviation": 3, "covariance": (3, 3), "eigenvalues": 3, "eigenvectors": (3, 3)}
+        if len(said["mean"]) != 3:
+            raise ValueError(f"it is of {len(said['mean'])} channels, and images have 3")
         numbers = {name: np.array(said[name], np.float64).reshape(shape) for name, shape in shapes.items()}
         if not all(np.isfinite(each).all() for each in numbers.values()):
             raise ValueError("a number is not finite")

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,8 +12,6 @@ import torch
 from torch import Tensor, nn
 
 import ilsvrc
-from ilsvrc import models
-from ilsvrc.data.decode import USUAL, Reading
 from ilsvrc.errors import WeightsError
 from ilsvrc.jobs.bad_images import BadImages
 from ilsvrc.jobs.board import Board
@@ -21,12 +19,13 @@ from ilsvrc.jobs.evaluate import Judge, Verdict, write_predictions
 from ilsvrc.jobs.input import Feed, Normal, Splits, epochs_on, normal_of, training_loader
 from ilsvrc.jobs.interrupt import Interruption, Stopped
 from ilsvrc.jobs.machine import Bench, circumstances, set_arithmetic
-from ilsvrc.jobs.pace import Waited, called, outcome, paced, settled
+from ilsvrc.jobs.pace import Waited, called, paced, settled
 from ilsvrc.jobs.preflight import built, preflight
 from ilsvrc.jobs.start import Left, left_by
 from ilsvrc.jobs.stores import Stores
+from ilsvrc.jobs.training import Training, asked
 from ilsvrc.reports.progress import Watch
-from ilsvrc.spec import Crops, Member, Recipe, as_json
+from ilsvrc.spec import as_json
 from ilsvrc.train import checkpoint, normalise
 from ilsvrc.train import recipe as recipes
 from ilsvrc.train.init import start_from
@@ -43,33 +42,6 @@ from ilsvrc.transforms.pipeline import split
 
 SAVE_EVERY = 600.0  # seconds between checkpoints within an epoch: the most that a kill may cost
 Value = TypeVar("Value")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Training:
-    """What is asked: one seat of an entry, for so many epochs, judged by a protocol."""
-
-    member: Member
-    protocol: Crops
-    epochs: int
-    seed: int
-    start: Path | None = None  # a finished run, or weights: what a recipe with starts_from starts from
-    reading: Reading = USUAL
-
-    @property
-    def size(self) -> int:
-        """Pixels on a side at the network's input."""
-        return self.member.image_size or models.paper_size(self.member.model)
-
-    @property
-    def recipe(self) -> Recipe:
-        """The member's recipe at that size and length; what differs from the member's is said in its gaps."""
-        return recipes.shortened(recipes.at_size(self.member.recipe, self.size), self.epochs)
-
-    @property
-    def judged_by(self) -> Crops:
-        """The protocol at that size."""
-        return recipes.protocol_at_size(self.protocol, self.size)
 
 
 def run_training(
@@ -360,36 +332,17 @@ class Work:
         if not path.exists():
             recipe, protocol, reading = self.training.recipe, self.training.judged_by, self.training.reading
             feed = Feed(threads=self.bench.loaders, reading=reading)
-            normal = stores.normal(
-                (recipe.mean, recipe.unit, protocol, reading), lambda: normal_of(splits.train, recipe, protocol, feed)
+            colours = self.training.colours
+            normal = (
+                colours.normal(recipe, self.training.size)
+                if colours
+                else stores.normal(
+                    (recipe.mean, recipe.unit, protocol, reading),
+                    lambda: normal_of(splits.train, recipe, protocol, feed),
+                )
             )
             checkpoint.save_tensors(path, {"mean": normal.mean, "unit": normal.unit}, {})
         found = checkpoint.load_tensors(path)
         if not all(bool(torch.isfinite(tensor).all()) for tensor in found.values()):
             raise WeightsError(f"{path} holds something that is no number; delete it and run the same command again")
         return found
-
-
-def asked(training: Training, splits: Splits, bench: Bench, left: Left | None = None) -> dict[str, Any]:
-    """What decides the outcome: two trainings that agree in it are the same training."""
-    start = {"start": left.digest} if left else {}
-    return start | {
-        "member": as_json(training.member),
-        "protocol": as_json(training.protocol),
-        "epochs": training.epochs,
-        "seed": training.seed,
-        "data": splits.fingerprint,
-        "classes": len(splits.train.classes),
-        "precision": bench.precision,
-        "device": bench.device.type,
-        "reading": asdict(training.reading),
-        **outcome(bench),
-        **_divided(bench.processes),
-    }
-
-
-def _divided(processes: Processes) -> dict[str, Any]:
-    """How a training is divided, where that changes more than rounding or what its files look like."""
-    if processes.of > 1 and processes.how == "ddp":
-        return {"batch_norm": f"of each of {processes.of} processes"}
-    return {"state": "split"} if processes.of > 1 and processes.how == "fsdp" else {}

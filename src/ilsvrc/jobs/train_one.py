@@ -9,9 +9,11 @@ from ilsvrc.data.decode import USUAL, Reading
 from ilsvrc.entries.miniature import PROTOCOL
 from ilsvrc.entries.recipes import recipes_of
 from ilsvrc.errors import SpecError
+from ilsvrc.jobs.colours import read_colours
 from ilsvrc.jobs.input import open_splits
 from ilsvrc.jobs.machine import Bench
-from ilsvrc.jobs.train import Training, run_training
+from ilsvrc.jobs.train import run_training
+from ilsvrc.jobs.training import Training
 from ilsvrc.reports.progress import Watch
 from ilsvrc.spec import Crops, Member
 from ilsvrc.train.recipe import scaled
@@ -30,6 +32,7 @@ class Order:
     start: Path | None = None  # a finished run, or weights, for a recipe that starts from another training
     batch: int | None = None  # images per update; the recipe's by default
     reading: Reading = USUAL
+    statistics: Path | None = None  # as `ilsvrc statistics` wrote them, of the data that is trained on
 
     def training(self) -> Training:
         """What that asks. Raises SpecError on an unknown network or recipe."""
@@ -55,6 +58,7 @@ class Order:
             seed=self.seed,
             start=self.start,
             reading=self.reading,
+            colours=read_colours(self.statistics) if self.statistics else None,
         )
 
 

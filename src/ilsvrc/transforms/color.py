@@ -18,13 +18,18 @@ EIGENVECTORS = np.array(
     ],
     np.float32,
 )
+Axes = tuple[tuple[float, float, float], ...]
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def pca_lighting(picture: Picture, rng: random.Random, std: float) -> Picture:
-    """Add p · (a * l) to every pixel, a ~ N(0, std) per component (Krizhevsky et al. 2012, section 4.1)."""
+def pca_lighting(picture: Picture, rng: random.Random, std: float, axes: Axes | None = None) -> Picture:
+    """Add p · (a * l) to every pixel, a ~ N(0, std) per component (Krizhevsky et al. 2012, section 4.1).
+
+    axes is (3, 3), column k is p of component k times its l, of pixels in [0, 1]; by default the constants above. The
+    authors' code has standard deviations for l, where their text has eigenvalues, which depend on the pixels' unit.
+    """
     alpha = np.array([rng.gauss(0, std) for _ in range(3)], np.float32)
-    shift = 255 * (EIGENVECTORS @ (alpha * EIGENVALUES))
+    shift = 255 * (EIGENVECTORS @ (alpha * EIGENVALUES) if axes is None else np.array(axes, np.float32) @ alpha)
     return replace(picture, shift=picture.shift + shift)
 
 

@@ -79,7 +79,7 @@ def apply(step: Augmentation, picture: Picture, rng: random.Random) -> Picture:
             return geometry.mirror(picture, rng, 0.5)
         case Rotation(degrees):
             return geometry.rotate(picture, rng, degrees)
-        case PcaLighting(std):
-            return color.pca_lighting(picture, rng, std)
+        case PcaLighting(std, axes):
+            return color.pca_lighting(picture, rng, std, axes)
         case ColorJitter(strength):
             return color.color_jitter(picture, rng, strength)

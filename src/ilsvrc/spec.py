@@ -228,28 +228,32 @@ class Crops:
     2012, section 4.1); `googlenet`, from each of three squares the corners, the centre and the whole, and their
     mirrors, 36 at each short side (Szegedy et al. 2015, section 7); `twelve`, the same of the central square alone;
     `grid`, a regular 5 by 5 grid over the whole image and its mirrors (Simonyan and Zisserman 2014, section 4.3).
+    warp makes the image a square of each short side, whatever its shape, as BVLC's replicas were tested.
     """
 
     layout: Literal["center", "ten", "twelve", "googlenet", "grid"]
     short_sides: tuple[int, ...] = (256,)
     size: int = 224
     average: Literal["probabilities", "logits"] = "probabilities"
+    warp: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dense:
     """A protocol that convolves over the whole image, the fully connected layers as convolutions.
 
-    At each short side, and of the mirror if asked, the map of logits is reduced over its places by `over`; `average`
-    says what is then averaged over sides and mirrors. `sizes`, (height, width) of a landscape image and exchanged for a
-    portrait, replaces `short_sides` where a paper warps to fixed sizes (Sermanet et al. 2013, table 5). `offsets` is
-    the number of shifts of the last pooling in each direction, 3 in Sermanet et al. 2013, section 3.3.
+    At each short side, and of the mirror if asked, the map of `places`, the logits or the probabilities at each place,
+    is reduced over its places by `over`; `average` says what is then averaged over sides and mirrors. `sizes`,
+    (height, width) of a landscape image and exchanged for a portrait, replaces `short_sides` where a paper warps to
+    fixed sizes (Sermanet et al. 2013, table 5). `offsets` is the number of shifts of the last pooling in each
+    direction, 3 in Sermanet et al. 2013, section 3.3.
     """
 
     short_sides: tuple[int, ...] = ()
     sizes: tuple[tuple[int, int], ...] = ()
     mirror: bool = True
     over: Literal["mean", "max"] = "mean"
+    places: Literal["logits", "probabilities"] = "logits"
     offsets: int = 1
     average: Literal["probabilities", "logits"] = "probabilities"
 
@@ -262,6 +266,16 @@ class Together:
 
 
 Protocol = Crops | Dense | Together
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedProtocol:
+    """A protocol of a paper, under a name of its own; `image_size` is that of the networks its lengths are for."""
+
+    protocol: Protocol
+    image_size: int
+    source: str  # 'Simonyan and Zisserman 2014, section 3.2 and table 3'
+    gaps: tuple[str, ...] = ()  # what the paper leaves open and what we chose
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ilsvrc.entries import ENTRIES
 from ilsvrc.predict.predict import cutter
-from ilsvrc.predict.views import View, center, corners_and_center, ten, views
+from ilsvrc.predict.views import View, center, corners_and_center, count, views
 from ilsvrc.spec import Crops
 
 
@@ -22,7 +22,8 @@ def numbered(height: int, width: int) -> np.ndarray:
 
 def test_ten_crops_are_four_corners_and_the_centre_of_the_central_square_and_their_mirrors():
     # Krizhevsky et al. 2012, sections 2 and 4.1: the central 256 of 341 columns; crops of 224.
-    boxes = [view.box for view in ten(341, 256, 224, 256)]
+    found = list(views(Crops(layout="ten", short_sides=(256,), size=224), 341, 256, 256))
+    boxes = [view.box for view in found]
     left = (341 - 256) // 2
     wanted = [
         (left, 0, left + 224, 224),
@@ -32,20 +33,25 @@ def test_ten_crops_are_four_corners_and_the_centre_of_the_central_square_and_the
         (left + 16, 16, left + 240, 240),
     ]
     assert boxes == wanted * 2
-    assert [view.mirror for view in ten(341, 256, 224, 256)] == [False] * 5 + [True] * 5
+    assert [view.mirror for view in found] == [False] * 5 + [True] * 5
 
 
-@given(st.integers(8, 60), st.integers(8, 60), st.data())
-def test_there_are_ten_views_and_each_is_a_square_inside_the_image(width: int, height: int, data: st.DataObject):
+LAYOUTS = {"center": 1, "ten": 10, "twelve": 12, "googlenet": 36, "grid": 50}
+
+
+@given(st.integers(8, 60), st.integers(8, 60), st.sampled_from(sorted(LAYOUTS)), st.data())
+def test_every_view_is_a_square_inside_the_image(width: int, height: int, layout: str, data: st.DataObject):
     side = min(width, height)
     size = data.draw(st.integers(1, side))
-    found = list(views(Crops(layout="ten", short_sides=(side,), size=size), width, height, side))
-    assert len(found) == 10
+    protocol = Crops(layout=layout, short_sides=(side,), size=size)
+    found = list(views(protocol, width, height, side))
+    assert len(found) == count(protocol) == LAYOUTS[layout]
     for view in found:
         left, top, right, bottom = view.box
         assert 0 <= left < right <= width
         assert 0 <= top < bottom <= height
-        assert right - left == bottom - top == size
+        assert right - left == bottom - top
+        assert right - left in ((size, side) if layout in ("twelve", "googlenet") else (size,))
 
 
 def test_the_tenth_crop_is_the_mirrored_centre():
@@ -84,10 +90,10 @@ def test_several_short_sides_are_looked_at_in_turn():
 
 
 @pytest.mark.parametrize("shape", [(10, 10), (1, 90), (200, 3), (32, 32)])
-@pytest.mark.parametrize("layout", ["center", "ten"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_small_and_narrow_images_are_enlarged_until_the_crop_fits(layout: str, shape: tuple[int, int]):
     seen = cutter(Crops(layout=layout, short_sides=(16,), size=32))(numbered(*shape), random.Random(0))
-    assert seen.shape == (10 if layout == "ten" else 1, 32, 32, 3)
+    assert seen.shape == (LAYOUTS[layout], 32, 32, 3)
 
 
 def test_looking_draws_nothing_and_changes_nothing():

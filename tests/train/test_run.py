@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from ilsvrc.entries.miniature import MINIATURES, PROTOCOL
 from ilsvrc.errors import DataError, SpecError
+from ilsvrc.spec import as_json
 from ilsvrc.train.run import Run, first_difference
 
 ASKED = {"member": {"is": "Member", "model": "resnet18", "width": 0.25}, "seed": 0, "sizes": (64, 72)}
@@ -37,6 +39,32 @@ def test_other_words_are_refused_with_the_setting_and_both_values(run: Run):
     with pytest.raises(SpecError, match=r"with seed = 0, and null is asked now"):
         run.start({name: value for name, value in ASKED.items() if name != "seed"}, {})
     assert run.spec()["asked"]["member"]["width"] == 0.25
+
+
+def without(value: object, names: set[str]) -> object:
+    """JSON values without the fields of those names."""
+    if isinstance(value, dict):
+        return {name: without(item, names) for name, item in value.items() if name not in names}
+    return [without(item, names) for item in value] if isinstance(value, list) else value
+
+
+def test_a_run_from_before_a_field_was_added_goes_on(run: Run):
+    asked = {"member": as_json(MINIATURES["msra-2015-cls"]), "protocol": as_json(PROTOCOL), "seed": 0}
+    later = {"protocol", "weight", "copies", "warp", "side_weight", "starts_from", "frozen"}
+    old = {"seed": 0, "protocol": without(asked["protocol"], later), "member": without(asked["member"], later)}
+    run.start(old, {"version": "of then"})
+    run.start(asked, {})
+    assert run.spec() == {"asked": old, "circumstances": {"version": "of then"}}, "it stays as it was written"
+    with pytest.raises(SpecError, match=r"holds a training with member\.weight = 1\.0, and 2\.0 is asked now"):
+        run.start({**asked, "member": {**asked["member"], "weight": 2.0}}, {})
+
+
+def test_a_specification_of_a_version_to_come_is_compared_as_it_stands(run: Run):
+    asked = {"member": {**as_json(MINIATURES["msra-2015-cls"]), "colour": "red"}}
+    run.start(asked, {})
+    run.start(asked, {})
+    with pytest.raises(SpecError, match=r'member\.colour = "red", and "blue" is asked now'):
+        run.start({"member": {**asked["member"], "colour": "blue"}}, {})
 
 
 def test_a_difference_is_named_by_its_path():

@@ -34,8 +34,9 @@ from ilsvrc.reports.page import write_page
 from ilsvrc.reports.progress import Watch
 from ilsvrc.reports.protocol_words import told
 from ilsvrc.reports.race_report import Contender, Data, Race
-from ilsvrc.spec import Crops, Member
+from ilsvrc.spec import Member
 from ilsvrc.train.checkpoint import write_text
+from ilsvrc.train.recipe import while_training
 from ilsvrc.train.run import Run
 
 PRECISIONS = {"bf16": "bfloat16", "fp32": "float32", "fp16": "float16", "tf32": "TensorFloat-32"}
@@ -116,9 +117,8 @@ def _wished(member: Member, wishes: Wishes) -> Member:
 
 
 def _training(key: str, member: Member, wishes: Wishes) -> Training:
-    protocol = ENTRIES[key].protocol if wishes.full else PROTOCOL
-    if not isinstance(protocol, Crops):
-        raise SpecError(f"{key} is tested by {told(protocol)}, which a training cannot be judged by yet")
+    paper_size = models.paper_size(member.model)
+    protocol = while_training(ENTRIES[key].protocol, paper_size) if wishes.full else PROTOCOL
     epochs = round(member.recipe.epochs) if wishes.epochs is None else wishes.epochs
     if epochs < 1:
         raise SpecError(f"{epochs} epochs are asked for; a race takes at least 1")

@@ -1,7 +1,7 @@
 """Networks + protocol + data -> Predictions. Each image is scored once, by name; nothing is padded."""
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ilsvrc.predict.combine import over_views
-from ilsvrc.predict.views import views
+from ilsvrc.predict.views import Box, views
 from ilsvrc.spec import Crops
 from ilsvrc.transforms import geometry
 from ilsvrc.transforms.picture import Picture
@@ -29,16 +29,28 @@ def cutter(protocol: Crops, resampler: Resampler = "fast") -> Callable[[np.ndarr
     """A function from pixels (H, W, 3) to the protocol's views, (V, S, S, 3) uint8. It draws nothing."""
 
     def cut(pixels: np.ndarray, rng: random.Random) -> np.ndarray:
-        seen = []
-        for side in protocol.short_sides:
-            picture = geometry.at_least(geometry.short_side(Picture(pixels, resampler=resampler), side), protocol.size)
-            for view in views(protocol, picture.width, picture.height, min(picture.width, picture.height)):
-                left, top, right, bottom = view.box
-                part = picture.pixels[top:bottom, left:right]
-                seen.append(part[:, ::-1] if view.mirror else part)
-        return np.stack(seen)
+        return np.stack([view for side in protocol.short_sides for view in seen_at(protocol, pixels, side, resampler)])
 
     return cut
+
+
+def seen_at(protocol: Crops, pixels: np.ndarray, side: int, resampler: Resampler) -> Iterator[np.ndarray]:
+    """The views at one short side, (S, S, 3) each, of pixels (H, W, 3)."""
+    picture = Picture(pixels, resampler=resampler)
+    picture = geometry.resized(picture, side, side) if protocol.warp else geometry.short_side(picture, side)
+    picture = geometry.at_least(picture, protocol.size)
+    parts: dict[Box, np.ndarray] = {}  # a mirror is of the same pixels
+    for view in views(protocol, picture.width, picture.height, min(picture.width, picture.height)):
+        if view.box not in parts:
+            parts[view.box] = _part(picture, view.box, protocol.size)
+        yield parts[view.box][:, ::-1] if view.mirror else parts[view.box]
+
+
+def _part(picture: Picture, box: Box, size: int) -> np.ndarray:
+    left, top, right, bottom = box
+    if right - left == size:
+        return picture.pixels[top:bottom, left:right]
+    return geometry.stretched(picture, box, size, size).pixels
 
 
 def predict(

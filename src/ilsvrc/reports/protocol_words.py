@@ -17,7 +17,8 @@ def told(protocol: Protocol) -> str:
         case Crops():
             sides = ", ".join(map(str, protocol.short_sides))
             each = "each of " if len(protocol.short_sides) > 1 else ""
-            seen = f"{LAYOUTS[protocol.layout]} of {protocol.size} pixels from {each}short side {sides}"
+            side = "squares of" if protocol.warp else "short side"
+            seen = f"{LAYOUTS[protocol.layout]} of {protocol.size} pixels from {each}{side} {sides}"
             return f"{seen}, {protocol.average} averaged"
         case Dense():
             sizes = [f"{height} x {width}" for height, width in protocol.sizes]
@@ -26,7 +27,7 @@ def told(protocol: Protocol) -> str:
             mirror = " and its mirror" if protocol.mirror else ""
             return (
                 f"the whole image{mirror} at {at}{pools}, "
-                f"the {protocol.over} over all places, {protocol.average} averaged"
+                f"the {protocol.over} of the {protocol.places} over all places, {protocol.average} averaged"
             )
         case Together():
-            return "; together with ".join(map(told, protocol.of))
+            return "; together with ".join(map(told, protocol.of)) + "; their probabilities averaged"

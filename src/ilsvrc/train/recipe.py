@@ -10,9 +10,11 @@ from ilsvrc.spec import (
     Augmentation,
     CenterSquare,
     Crops,
+    Dense,
     Exponential,
     MovingAverage,
     Polynomial,
+    Protocol,
     RandomCrop,
     Recipe,
     RMSProp,
@@ -21,6 +23,7 @@ from ilsvrc.spec import (
     Steps,
     TailMean,
     TenCrop,
+    Together,
     Warp,
 )
 from ilsvrc.train.init import INITIALISATIONS
@@ -96,12 +99,45 @@ def in_updates(recipe: Recipe, updates: int) -> Recipe:
     return replace(recipe, batch_norm=replace(recipe.batch_norm, decay=decay), gaps=(*recipe.gaps, change))
 
 
+def while_training(protocol: Protocol, image_size: int) -> Crops:
+    """What a training is judged by after each epoch, where `protocol` is for networks of `image_size` pixels.
+
+    One or ten crops at one side as they are; else one centre crop, from 256 pixels of 224 in proportion, which costs
+    little and can be kept between epochs.
+    """
+    if isinstance(protocol, Crops) and protocol.layout in ("center", "ten") and len(protocol.short_sides) == 1:
+        return protocol
+    return Crops(layout="center", short_sides=(round(256 * image_size / 224),), size=image_size)
+
+
 def protocol_at_size(protocol: Crops, size: int) -> Crops:
     """The protocol with every length scaled so that it cuts squares of `size` pixels."""
     if protocol.size == size:
         return protocol
     sides = tuple(max(size, round(side * size / protocol.size)) for side in protocol.short_sides)
     return replace(protocol, size=size, short_sides=sides)
+
+
+def in_proportion(protocol: Protocol, image_size: int, size: int) -> Protocol:
+    """A protocol for networks of `image_size` pixels for one of `size`: every length in proportion, rounded.
+
+    No side is shorter than the crop that is cut from it, nor than what the network looks at in a dense protocol.
+    """
+    scale = size / image_size
+    match protocol:
+        case Crops():
+            cut = round(protocol.size * scale)
+            sides = tuple(max(cut, round(side * scale)) for side in protocol.short_sides)
+            return replace(protocol, size=cut, short_sides=sides)
+        case Dense():
+            sides = tuple(max(size, round(side * scale)) for side in protocol.short_sides)
+            sizes = tuple(
+                (max(size, round(high * scale)), max(size, round(wide * scale))) for high, wide in protocol.sizes
+            )
+            return replace(protocol, short_sides=sides, sizes=sizes)
+        case Together():
+            parts = tuple(in_proportion(part, image_size, size) for part in protocol.of)
+            return replace(protocol, of=tuple(part for part in parts if not isinstance(part, Together)))
 
 
 def check(recipe: Recipe) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ilsvrc.errors import DataError, SpecError
+from ilsvrc.spec import as_json, from_json
 from ilsvrc.train.checkpoint import write_text
 
 
@@ -48,6 +49,7 @@ class Run:
         """Write spec.json, or check that it asks the same.
 
         `asked` decides what is computed and must agree on a restart; `circumstances` (hardware, versions) may differ.
+        A field of a specification that a spec.json from before it lacks has its default there.
         Raises SpecError naming the first setting that differs.
         """
         path = self.directory / "spec.json"
@@ -55,7 +57,7 @@ class Run:
         if not path.exists():
             write_text(path, json.dumps({"asked": asked, "circumstances": circumstances}, indent=1) + "\n")
             return
-        difference = first_difference(self.spec()["asked"], asked)
+        difference = first_difference(completed(self.spec()["asked"]), completed(asked))
         if difference:
             name, was, now = difference
             raise SpecError(
@@ -115,6 +117,24 @@ class Run:
     def write_scores(self, scores: dict[str, Any]) -> None:
         """Write the verdicts: from now on the run counts as done."""
         write_text(self.scores, json.dumps(scores, indent=1) + "\n")
+
+
+def completed(value: Any) -> Any:
+    """JSON values with every specification among them as this version writes it: fields of later versions filled in.
+
+    What this version does not know stays as it is.
+    """
+    if isinstance(value, list):
+        return [completed(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    inner = {name: completed(item) for name, item in value.items()}
+    if "is" not in inner:
+        return inner
+    try:
+        return as_json(from_json(inner))
+    except ValueError:
+        return inner
 
 
 def first_difference(was: Any, now: Any, name: str = "") -> tuple[str, Any, Any] | None:

@@ -11,14 +11,15 @@ from pathlib import Path
 from unittest.mock import patch
 
 from ilsvrc.cli import app
-from ilsvrc.entries import ENTRIES
+from ilsvrc.entries import ENTRIES, ROWS
+from ilsvrc.entries.gains import gains
 from ilsvrc.entries.history import HISTORY, HUMAN, Result
 from ilsvrc.entries.recipes import recipes_of
 from ilsvrc.entries.titles import TITLES
 from ilsvrc.jobs.models import summaries
 from ilsvrc.models import CARDS, MODELS
-from ilsvrc.reports import protocol_words
-from ilsvrc.reports.entry_tables import seat, told
+from ilsvrc.reports.entry_tables import gained, looked, published, seats, standing, tested, told
+from ilsvrc.reports.protocol_words import brief
 from ilsvrc.spec import Entry, Recipe
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -82,20 +83,31 @@ paper where a network entered none.
 
 
 def entries_page() -> str:
-    """Every entry that can be run, and what was won in the years of the challenge."""
-    titles = ("entry", "year", "team", "networks", "published")
-    rows = [(f"[`{key}`](#{key})", str(e.year), e.team, _seats(e), _figure(e)) for key, e in ENTRIES.items()]
+    """Every entry that can be run, the rows of the papers' tables, and what was won in the years of the challenge."""
+    titles = ("entry", "year", "team", "networks", "tested by", "published")
+    rows = [
+        (f"[`{key}`](#{key})", str(e.year), e.team, seats(e), tested(e), published(e.reported[0]))
+        for key, e in ENTRIES.items()
+    ]
     return f"""# Entries
 
 {NOTE}
 
 An entry is what a team did in a challenge, as data: which networks, trained by which recipe, tested by which protocol,
-and what was published. `ilsvrc show ENTRY` prints one, `ilsvrc race --full --models ENTRY` runs it. What a paper leaves
-open is said, and so is what is done otherwise here.
+combined by which weights, and what was published. `ilsvrc show ENTRY` prints one, `ilsvrc race --full --models ENTRY`
+trains its first network. What a paper leaves open is said, and so is what is done otherwise here. [The rows of the
+papers' tables](#rows-of-the-papers-tables) are entries too, each with the figures of its own networks and protocol.
 
 {_table(titles, rows, right=(1,))}
 
 {chr(10).join(_entry(entry) for entry in ENTRIES.values())}
+## Rows of the papers' tables
+
+A figure belongs to networks, a recipe and a protocol; papers, ports and quotations mix them up. Each row below says
+which, and can be shown like an entry; `ilsvrc list --all` lists them. Figures are errors in percent, on the test images
+where that is said, else on those of validation; one with a question mark is quoted from memory.
+
+{chr(10).join(_rows_of_a_paper(source) for source in dict.fromkeys(row.source for row in ROWS.values()))}
 ## What was won
 
 The first and second places of all tasks on the test set, as the organisers announced them. Teams that trained on other
@@ -172,14 +184,42 @@ def _network(name: str) -> str:
 
 def _entry(entry: Entry) -> str:
     figures = [(f.metric, f"{f.percent:g}", f.split, f.source) for f in entry.reported]
-    lines = [f"## {entry.key}", "", f"{entry.team}, {entry.task} {entry.year}. {entry.new} ({entry.source}.)", ""]
-    lines += [f"**Networks:** {_seats(entry)}. **Tested by:** {protocol_words.told(entry.protocol)}.", ""]
+    what = f"{entry.team}, {entry.task} {entry.year}{standing(entry)}"
+    lines = [f"## {entry.key}", "", f"{what}. {entry.new} ({entry.source}.)", ""]
+    if entry.reconstruction:
+        lines += ["**A reconstruction:** not all of what was entered is published; what is ours is said below.", ""]
+    members = [
+        (f"`{m.model}`", str(m.copies), f"{m.weight:g}", brief(m.protocol or entry.protocol), _recipe_link(m.recipe))
+        for m in entry.members
+    ]
+    lines += [_table(("network", "copies", "weight", "tested by", "trained by"), members, right=(1, 2)), ""]
+    lines += [*_bullets(looked(entry)), ""]
     lines += [_table(("published", "percent", "split", "source"), figures, right=(1,)), ""]
+    if gains(entry):
+        lines += ["What was gained, by the papers' tables:", "", *_bullets(map(gained, gains(entry))), ""]
     if entry.gaps:
-        lines += ["What differs from the submission, or is not known:", "", *_bullets(entry.gaps), ""]
-    for recipe in dict.fromkeys(member.recipe for member in entry.members):
-        lines += [f"**Trained by:** {recipe.source}", "", _recipe(recipe)]
+        lines += ["What is not known, or done otherwise here:", "", *_bullets(entry.gaps), ""]
     return "\n".join(lines)
+
+
+def _rows_of_a_paper(source: str) -> str:
+    found = [row for row in ROWS.values() if row.source == source]
+    titles = ("key", "row", "networks", "tested by", "top-1", "top-5")
+    rows = [
+        (f"`{r.key}`", r.row, seats(r), tested(r), _percents(r, "top-1 error"), _percents(r, "top-5 error"))
+        for r in found
+    ]
+    gaps = dict.fromkeys(gap for row in found for gap in row.gaps)
+    return "\n".join([f"### {source}", "", _table(titles, rows, right=(4, 5)), "", *_bullets(gaps), ""])
+
+
+def _percents(row: Entry, metric: str) -> str:
+    found = [figure for figure in row.reported if figure.metric == metric]
+    return ", ".join(f"{f.percent:g}{'?' * f.unverified}{' on test' * (f.split == 'test')}" for f in found)
+
+
+def _recipe_link(recipe: Recipe) -> str:
+    return f"[{recipe.source}](recipes.md#{_anchor(recipe.source)})"
 
 
 def _recipe(recipe: Recipe) -> str:
@@ -192,15 +232,6 @@ def _recipe(recipe: Recipe) -> str:
 def _anchor(heading: str) -> str:
     """The place of a heading that a link leads to, as GitHub names it."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
-
-
-def _seats(entry: Entry) -> str:
-    return ", ".join(map(seat, entry.members))
-
-
-def _figure(entry: Entry) -> str:
-    first = entry.reported[0]
-    return f"{first.percent:g} % {first.metric} ({first.split})"
 
 
 def _won(task: str, title: str, metric: str) -> str:

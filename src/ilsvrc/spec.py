@@ -299,11 +299,15 @@ class Reported:
     percent: float
     split: Literal["val", "test"]
     source: str  # 'table 5'
+    unverified: bool = False  # quoted from memory
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One challenge entry, executable."""
+    """One challenge entry, or one row of a paper's table of results, executable: its figures are of its own protocol.
+
+    In the challenge's way members are combined by the mean of their probabilities, each by its weight.
+    """
 
     key: str  # 'msra-2015-cls'
     year: int
@@ -315,6 +319,9 @@ class Entry:
     source: str
     new: str  # what it brought, in a sentence
     gaps: tuple[str, ...] = ()
+    row: str = ""  # of which table it is a row: 'table 3'; empty for what was entered in the challenge
+    data: Literal["provided", "outside"] = "provided"  # trained on the year's own images alone, or on more
+    reconstruction: bool = False  # members, recipes or weights were not published and are ours: gaps say which
 
 
 def as_json(value: Any) -> Any:

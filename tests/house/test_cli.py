@@ -24,7 +24,7 @@ OPTIONS: dict[str, set[str]] = {
     "statistics": {"DATA", "--out", "--split", "--size", "--images", "--json", "--workers"},
     "pack": {"DATA", "OUT", "--splits", "--short-side", "--max-side", "--quality", "--raw", "--leave-out", "--workers"},
     "models": {"NAME", "--json"},
-    "list": {"--json"},
+    "list": {"--all", "--json"},
     "show": {"ENTRY", "--json"},
     "train": {
         *{"NAME", "--data", "--recipe", "--epochs", "--width", "--image-size", "--seed", "--out", "--resume"},

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from ilsvrc import entries
-from ilsvrc.entries import ENTRIES, modern
+from ilsvrc.entries import ENTRIES, ROWS, modern
 from ilsvrc.entries.history import HISTORY
 from ilsvrc.entries.miniature import MINIATURES, NORMALISED, PROTOCOL
 from ilsvrc.entries.recipes import OTHERS, PAPER, miniature, recipes_of
@@ -22,6 +22,9 @@ from ilsvrc.spec import Crops, Entry, Recipe, as_json, from_json
 from ilsvrc.train import recipe as recipes
 from ilsvrc.train.init import INITIALISATIONS
 from ilsvrc.transforms import pipeline
+
+ALL = {**ENTRIES, **ROWS}
+CLASSIFIED = {key: entry for key, entry in ALL.items() if entry.task == "classification"}
 
 
 def _recipes() -> dict[str, Recipe]:
@@ -35,7 +38,7 @@ RECIPES = _recipes()
 
 
 def _printed(*parts: Any) -> str:
-    console = Console(width=200)
+    console = Console(width=400)
     with console.capture() as capture:
         for part in parts:
             console.print(part, markup=False) if isinstance(part, str) else console.print(part)
@@ -45,9 +48,11 @@ def _printed(*parts: Any) -> str:
 @pytest.mark.parametrize("key", ENTRIES)
 def test_an_entry_s_key_says_team_year_and_task(key: str):
     entry = ENTRIES[key]
-    team, year, task = re.fullmatch(r"([a-z]+)-(\d{4})-(cls|loc|det)", key).groups()
+    team, year, task = re.fullmatch(r"([a-z]+)-(\d{4})-(cls|loc|det)(?:-[a-z]+)?", key).groups()
     assert entry.key == key
-    assert (team, int(year)) == (entry.team.lower(), entry.year)
+    assert entry.team.lower().startswith(team)
+    assert int(year) == entry.year
+    assert not entry.row
     assert entry.task.startswith({"cls": "classification", "loc": "localization", "det": "detection"}[task])
 
 
@@ -55,32 +60,34 @@ def test_entries_are_in_the_order_of_the_years():
     assert [entry.year for entry in ENTRIES.values()] == sorted(entry.year for entry in ENTRIES.values())
 
 
-@pytest.mark.parametrize("key", ENTRIES)
-def test_an_entry_s_networks_exist_and_its_members_take_their_paper_s_images(key: str):
-    entry = ENTRIES[key]
+@pytest.mark.parametrize("key", ALL)
+def test_an_entry_s_networks_exist_and_its_members_are_the_paper_s(key: str):
+    entry = ALL[key]
     assert entry.members
     for member in entry.members:
         assert member.model in MODELS
         assert member.copies >= 1
+        assert member.weight > 0
         assert (member.width, member.image_size) == (1.0, None), "an entry is what they did, not a miniature of it"
-        assert entry.protocol.size == paper_size(member.model)
-        assert member.recipe == PAPER[member.model]
+        assert member.recipe in recipes_of(member.model).values(), "docs/recipes.md does not show it"
 
 
-@pytest.mark.parametrize("key", ENTRIES)
+@pytest.mark.parametrize("key", CLASSIFIED)
 def test_every_published_figure_has_a_source_and_a_split(key: str):
-    entry = ENTRIES[key]
+    entry = CLASSIFIED[key]
     assert entry.source
     assert entry.reported
     for figure in entry.reported:
         assert figure.metric in ("top-1 error", "top-5 error")
         assert figure.split in ("val", "test")
-        assert re.search(r"table \d|section \d|result page of \d{4}|release|results", figure.source), figure
+        assert re.search(r"table (\d|of )|section \d|figure \d|result page of \d{4}|release|results", figure.source), (
+            figure
+        )
         assert 0 < figure.percent < 100
     assert len({(figure.metric, figure.split, figure.source) for figure in entry.reported}) == len(entry.reported)
 
 
-@pytest.mark.parametrize("key", ENTRIES)
+@pytest.mark.parametrize("key", [key for key in ENTRIES if key in CLASSIFIED])
 def test_an_entry_s_first_figure_is_what_the_organisers_announced(key: str):
     entry = ENTRIES[key]
     first = entry.reported[0]
@@ -88,15 +95,18 @@ def test_an_entry_s_first_figure_is_what_the_organisers_announced(key: str):
     rows = [
         row
         for row in HISTORY
-        if (row.year, row.task, row.team, row.data) == (entry.year, entry.task, entry.team, "provided")
+        if (row.year, row.task, row.team, row.data) == (entry.year, entry.task, entry.team, entry.data)
     ]
-    assert len(rows) == 1, f"{entry.team} is not once among the published results of {entry.year}"
-    assert first.percent == pytest.approx(100 * rows[0].value, abs=0.05)
+    if key in ("zf-2013-cls", "overfeat-2013-cls"):  # third and fifth: the history has the first two
+        assert (rows, first.source.split(",")[0]) == ([], "result page of 2013")
+    else:
+        assert len(rows) == 1, f"{entry.team} is not once among the published results of {entry.year}"
+        assert first.percent == pytest.approx(100 * rows[0].value, abs=0.05)
 
 
-@pytest.mark.parametrize("key", ENTRIES)
+@pytest.mark.parametrize("key", ALL)
 def test_an_entry_survives_json(key: str):
-    assert from_json(json.loads(json.dumps(as_json(ENTRIES[key])))) == ENTRIES[key]
+    assert from_json(json.loads(json.dumps(as_json(ALL[key])))) == ALL[key]
 
 
 @pytest.mark.parametrize("member", MINIATURES.values(), ids=lambda member: member.model)
@@ -116,11 +126,11 @@ def test_a_specification_of_another_version_is_refused_in_a_sentence():
         from_json({"is": "Any"})
 
 
-@pytest.mark.parametrize("key", ENTRIES)
+@pytest.mark.parametrize("key", ALL)
 def test_an_entry_prints_all_it_knows(key: str):
-    entry = ENTRIES[key]
+    entry = ALL[key]
     words = " ".join(_printed(*entry_tables.page(entry)).split())
-    wanted = [entry.key, entry.team, str(entry.year), entry.new, entry.source, *entry.gaps]
+    wanted = [entry.key, entry.team, str(entry.year), entry.new, entry.source, entry.row, *entry.gaps]
     wanted += [f"{figure.percent:g}" for figure in entry.reported] + [figure.source for figure in entry.reported]
     for member in entry.members:
         wanted += [member.model, member.recipe.source, *member.recipe.gaps, str(member.recipe.optimizer)]
@@ -133,12 +143,20 @@ def test_the_list_of_entries_is_whole_at_the_width_of_a_page():
     for line, (key, entry) in zip(lines[1:], ENTRIES.items(), strict=True):
         assert line.startswith(key)
         assert all(member.model in line for member in entry.members)
-        assert f"{entry.reported[0].percent:g} % top-5 error (test)" in line
+        assert f"{entry.reported[0].percent:g} % {entry.reported[0].metric} (test)" in line
     rows = json.loads(json.dumps(entry_tables.rows(ENTRIES)))
     assert [row["key"] for row in rows] == list(ENTRIES)
     msra = next(row for row in rows if row["key"] == "msra-2015-cls")
-    assert msra["networks"] == {"resnet152": 2, "resnet101": 2, "resnet50": 2}
-    assert msra["reported"] == {"metric": "top-5 error", "percent": 3.57, "split": "test", "source": "table 5"}
+    assert msra["networks"] == {"resnet152": 2, "resnet101": 2, "resnet50": 1, "resnet34": 1}
+    assert msra["reported"] == {
+        "metric": "top-5 error",
+        "percent": 3.57,
+        "split": "test",
+        "source": "table 5",
+        "unverified": False,
+    }
+    assert {row["kind"] for row in rows} == {"entry"}
+    assert {row["kind"] for row in entry_tables.rows(ROWS)} == {"row"}
 
 
 def test_every_network_has_a_recipe_a_title_and_a_card():
@@ -147,7 +165,7 @@ def test_every_network_has_a_recipe_a_title_and_a_card():
 
 
 def test_every_entry_has_a_miniature_of_its_own_family():
-    assert list(MINIATURES) == list(ENTRIES)
+    assert [key for key in ENTRIES if key in MINIATURES] == list(MINIATURES)
     for key, member in MINIATURES.items():
         assert CARDS[member.model].team == CARDS[ENTRIES[key].members[0].model].team
         ours = miniature(member.model)

@@ -137,8 +137,9 @@ def test_everybody_races_where_nobody_is_named():
     assert list(seats(Wishes())) == list(MINIATURES)
     full = seats(Wishes(full=True))
     assert {key: member.model for key, member in full.items()} == {
-        key: entry.members[0].model for key, entry in ENTRIES.items()
+        key: ENTRIES[key].members[0].model for key in MINIATURES
     }
+    assert all(member.recipe.starts_from is None for member in full.values()), "each can be trained from nothing"
 
 
 def test_racers_are_named_by_network_or_entry_and_start_in_the_order_of_the_years():

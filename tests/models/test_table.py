@@ -16,7 +16,7 @@ from ilsvrc.models.cards import CARDS
 SMALLEST = {  # the sides, in pixels, that the geometry of each network allows at the least
     **dict.fromkeys(("alexnet", "alexnet_one_tower"), 36),
     **dict.fromkeys(("alexnet_caffe", "caffenet"), 39),
-    "zfnet": 47,
+    **dict.fromkeys(("zfnet", "zfnet_big"), 47),
     "googlenet": 79,
     **{name: 1 for name in MODELS if name.startswith(("vgg", "resnext"))},
     **{name: 3 for name in MODELS if name.startswith(("resnet", "plain", "se_", "senet"))},
@@ -37,7 +37,7 @@ CLASSIFIERS = ("linear.weight", "fc.weight", "fc8.weight", "fc9.weight", "cccp8.
 
 SAME_CODE = {  # networks that differ from one that is run in depth, or in the padding of a pool, alone
     *("preresnet101", "preresnet152", "preresnet200", "preresnet152_caffe", "preresnet269_caffe"),
-    *("dpn98", "dpn131", "wideresnet68_3", "inception_v3_torchvision", "inception_v4_caffe"),
+    *("zfnet_big", "dpn98", "dpn131", "wideresnet68_3", "inception_v3_torchvision", "inception_v4_caffe"),
     *("inception_resnet_v2", "inception_resnet_v2_caffe"),  # the one with gates is run
 }
 RUN = [name for name in MODELS if name not in SAME_CODE]

@@ -17,6 +17,14 @@ def test_parameters_and_multiply_adds() -> None:
     assert macs(layer_table(meta(), 224)) == 1_168_032_896
 
 
+def test_the_wider_network_of_table_2_has_wider_layers_3_to_6() -> None:
+    with torch.device("meta"):
+        wide = build("zfnet_big")
+    assert (parameters(wide), macs(layer_table(wide, 224))) == (107_627_624, 2_476_704_896)
+    wanted = [14_208, 614_656, 1_180_160, 4_719_616, 4_719_104, 75_501_568, 16_781_312, 4_097_000]
+    assert [layer.parameters for layer in layer_table(wide, 224) if layer.parameters] == wanted
+
+
 def test_parameters_layer_by_layer() -> None:
     wanted = [14_208, 614_656, 885_120, 1_327_488, 884_992, 37_752_832, 16_781_312, 4_097_000]
     assert [layer.parameters for layer in layer_table(meta(), 224) if layer.parameters] == wanted

@@ -25,19 +25,22 @@ def models(name: str | None = None, /, *, json: Flag = False) -> None:
         print_json([card]) if json else show(*model_tables.layers(card))
 
 
-def list_(*, json: Flag = False) -> None:
+def list_(*, all: Flag = False, json: Flag = False) -> None:
     """List the challenge's entries that can be run.
 
     Parameters
     ----------
+    all
+        Also the rows of the papers' tables of results, each an entry of its own.
     json
         Print JSON, for machines.
     """
     from ilsvrc.commands.output import print_json, show
-    from ilsvrc.entries import ENTRIES
+    from ilsvrc.entries import ENTRIES, ROWS
     from ilsvrc.reports import entry_tables
 
-    print_json(entry_tables.rows(ENTRIES)) if json else show(entry_tables.overview(ENTRIES))
+    chosen = {**ENTRIES, **ROWS} if all else ENTRIES
+    print_json(entry_tables.rows(chosen)) if json else show(entry_tables.overview(chosen))
 
 
 def show(entry: str, /, *, json: Flag = False) -> None:
@@ -46,7 +49,7 @@ def show(entry: str, /, *, json: Flag = False) -> None:
     Parameters
     ----------
     entry
-        Its key, such as msra-2015-cls.
+        Its key, such as msra-2015-cls, or that of a row of a paper's table, such as vgg-2014-d-384-single.
     json
         Print JSON, for machines.
     """

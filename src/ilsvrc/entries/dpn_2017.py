@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from ilsvrc.entries.protocols import CENTER, CENTER_320
+from ilsvrc.entries.row import Paper, one, val
 from ilsvrc.spec import SGD, AreaCrop, ColorJitter, Mirror, Recipe, Steps
 
 DPN_92 = Recipe(
@@ -36,4 +38,19 @@ DPN_131 = replace(
     DPN_92,
     source="Chen et al. 2017, section 4; the authors' release, DPN-131",
     batch=960,
+)
+
+PAPER = Paper(
+    key="dpn-2017",
+    year=2017,
+    team="NUS-Qihoo_DPNs",
+    source="Chen et al. 2017, as Hu et al. 2017 quote it in their comparison of networks",
+    new="A path that adds and a path that grows, side by side.",
+)
+ROWS = tuple(
+    PAPER.row(f"131-{key}", f"results as quoted, DPN-131, {words}", one("dpn131", DPN_131), protocol, val(*found))
+    for key, words, protocol, found in (
+        ("center", "224", CENTER, (19.93, 5.12)),
+        ("320", "320", CENTER_320, (18.55, 4.16)),
+    )
 )

@@ -5,11 +5,13 @@ Where the paper is silent: BVLC's replica, made with an author's help ("Caffe").
 
 from dataclasses import replace
 
+from ilsvrc.entries.protocols import CENTER, GOOGLENET, TEN
+from ilsvrc.entries.row import Paper, one, val
+from ilsvrc.entries.supervision_2012 import REPLICA
 from ilsvrc.spec import (
     SGD,
     AreaCrop,
     ColorJitter,
-    Crops,
     Entry,
     Exponential,
     Member,
@@ -68,23 +70,38 @@ BVLC_QUICK = replace(
     gaps=("epochs: 2,400,000 updates over 1,281,167 images", *BVLC.gaps[1:]),
 )
 
+NEW = "Modules of parallel filters behind 1x1 reductions: 22 layers for a tenth of AlexNet's parameters."
+SEVEN = Member(model="googlenet", recipe=RECIPE, copies=7)
+EQUAL = (
+    "members: seven equal networks that differ in seed; of the seven one was wider, and all started from the same "
+    "weights and differed in the order and the sampling of their images"
+)
+
 CLASSIFICATION = Entry(
     key="googlenet-2014-cls",
     year=2014,
     team="GoogLeNet",
     task="classification",
-    members=(Member(model="googlenet", recipe=RECIPE, copies=7),),
-    protocol=Crops(layout="ten", short_sides=(256,), size=224),
+    members=(SEVEN,),
+    protocol=GOOGLENET,
     reported=(
         Reported(metric="top-5 error", percent=6.67, split="test", source="table 2, 7 nets, 144 crops"),
-        Reported(metric="top-5 error", percent=7.62, split="val", source="table 3, 7 nets, 10 crops"),
-        Reported(metric="top-5 error", percent=9.15, split="val", source="table 3, 1 net, 10 crops"),
-        Reported(metric="top-5 error", percent=10.07, split="val", source="table 3, 1 net, 1 crop"),
+        Reported(metric="top-5 error", percent=6.67, split="val", source="table 3, 7 nets, 144 crops"),
     ),
     source="Szegedy et al. 2015, section 7",
-    new="Modules of parallel filters behind 1x1 reductions: 22 layers for a tenth of AlexNet's parameters.",
-    gaps=(
-        "protocol: ten crops, which table 3 reports; the submission used 144",
-        "members: seven equal networks; one of the seven was wider, and all started from the same weights",
-    ),
+    new=NEW,
+    gaps=(EQUAL,),
 )
+
+PAPER = Paper(key="googlenet-2014", year=2014, team="GoogLeNet", source="Szegedy et al. 2015, table 3", new=NEW)
+BEST = ("the network is the one of the seven with the lowest top-1 error",)
+TEN_UNSAID = "ten crops: the short side is not stated; 256, as AlexNet"
+ROWS = (
+    PAPER.row("1-center", "table 3, 1 net, 1 crop", one("googlenet", RECIPE), CENTER, val(top5=10.07), BEST),
+    PAPER.row("1-ten", "table 3, 1 net, 10 crops", one("googlenet", RECIPE), TEN, val(top5=9.15), (*BEST, TEN_UNSAID)),
+    PAPER.row("1-144", "table 3, 1 net, 144 crops", one("googlenet", RECIPE), GOOGLENET, val(top5=7.89), BEST),
+    PAPER.row("7-center", "table 3, 7 nets, 1 crop", SEVEN, CENTER, val(top5=8.09), (EQUAL,)),
+    PAPER.row("7-ten", "table 3, 7 nets, 10 crops", SEVEN, TEN, val(top5=7.62), (EQUAL, TEN_UNSAID)),
+)
+WARPED = replace(CENTER, warp=True)
+REPLICAS = (REPLICA.row("googlenet", "release, bvlc_googlenet", one("googlenet", BVLC_QUICK), WARPED, val(31.3, 11.1)),)

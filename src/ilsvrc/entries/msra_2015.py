@@ -1,9 +1,10 @@
 """MSRA, ILSVRC 2015: He, Zhang, Ren, Sun, Deep Residual Learning for Image Recognition, 2015."""
 
+from ilsvrc.entries.protocols import CENTER, PROTOCOLS, TEN
+from ilsvrc.entries.row import Paper, one, val
 from ilsvrc.spec import (
     SGD,
     BatchNorm,
-    Crops,
     Entry,
     Member,
     Mirror,
@@ -34,6 +35,9 @@ RECIPE = Recipe(
     ),
 )
 
+NEW = "Shortcuts that let layers learn a residual: 152 layers that train."
+FIVE_SCALES = PROTOCOLS["resnet-dense"].protocol
+
 CLASSIFICATION = Entry(
     key="msra-2015-cls",
     year=2015,
@@ -42,20 +46,55 @@ CLASSIFICATION = Entry(
     members=(
         Member(model="resnet152", recipe=RECIPE, copies=2),
         Member(model="resnet101", recipe=RECIPE, copies=2),
-        Member(model="resnet50", recipe=RECIPE, copies=2),
+        Member(model="resnet50", recipe=RECIPE),
+        Member(model="resnet34", recipe=RECIPE),
     ),
-    protocol=Crops(layout="ten", short_sides=(256,), size=224),
-    reported=(
-        Reported(metric="top-5 error", percent=3.57, split="test", source="table 5"),
-        Reported(metric="top-5 error", percent=5.71, split="val", source="table 3, ResNet-152, 10 crops"),
-        Reported(metric="top-1 error", percent=21.43, split="val", source="table 3, ResNet-152, 10 crops"),
-        Reported(metric="top-5 error", percent=6.71, split="val", source="table 3, ResNet-50, 10 crops"),
-        Reported(metric="top-1 error", percent=22.85, split="val", source="table 3, ResNet-50, 10 crops"),
-    ),
+    protocol=FIVE_SCALES,
+    reported=(Reported(metric="top-5 error", percent=3.57, split="test", source="table 5"),),
     source="He et al. 2015, section 4.1",
-    new="Shortcuts that let layers learn a residual: 152 layers that train.",
+    new=NEW,
     gaps=(
         "members: 'six models of different depth', two of 152 layers; the other four are ours",
-        "protocol: ten crops, which table 3 reports; the submission used dense scores over five scales",
+        "weights of the combination are not published: equal",
+    ),
+)
+
+PAPER = Paper(key="msra-2015", year=2015, team="MSRA", source="He et al. 2015, tables 2 to 4; the release", new=NEW)
+ROWS = (
+    *(
+        PAPER.row(f"{key}-ten", f"table {table}, {words}, 10 crops", one(model, RECIPE), TEN, val(top1, top5))
+        for key, table, words, model, top1, top5 in (
+            ("plain18", "2", "plain-18", "plain18", 27.94, None),
+            ("plain34", "3", "plain-34", "plain34", 28.54, 10.02),
+            ("34", "3", "ResNet-34 B", "resnet34", 24.52, 7.46),
+            ("50", "3", "ResNet-50", "resnet50", 22.85, 6.71),
+            ("101", "3", "ResNet-101", "resnet101", 21.75, 6.05),
+            ("152", "3", "ResNet-152", "resnet152", 21.43, 5.71),
+        )
+    ),
+    *(
+        PAPER.row(
+            f"{layers}-center",
+            f"release, ResNet-{layers}, 1 crop",
+            one(f"resnet{layers}", RECIPE),
+            CENTER,
+            val(top1, top5),
+        )
+        for layers, top1, top5 in (("50", 24.7, 7.8), ("101", 23.6, 7.1), ("152", 23.0, 6.7))
+    ),
+    *(
+        PAPER.row(
+            f"{layers}-dense",
+            f"table 4, ResNet-{layers}{b}",
+            one(f"resnet{layers}", RECIPE),
+            FIVE_SCALES,
+            val(top1, top5),
+        )
+        for layers, b, top1, top5 in (
+            ("34", " B", 21.84, 5.71),
+            ("50", "", 20.74, 5.25),
+            ("101", "", 19.87, 4.60),
+            ("152", "", 19.38, 4.49),
+        )
     ),
 )

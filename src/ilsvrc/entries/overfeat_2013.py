@@ -5,7 +5,9 @@ Sermanet et al. 2013, OverFeat: Integrated Recognition, Localization and Detecti
 
 from dataclasses import replace
 
-from ilsvrc.spec import SGD, Mirror, RandomCrop, Recipe, ShortSide, Steps
+from ilsvrc.entries.protocols import PROTOCOLS
+from ilsvrc.entries.row import Paper, one, val
+from ilsvrc.spec import SGD, Entry, Member, Mirror, RandomCrop, Recipe, Reported, ShortSide, Steps
 
 ACCURATE = Recipe(
     source="Sermanet et al. 2013, section 3.1, the accurate network",
@@ -28,4 +30,68 @@ FAST = replace(
     ACCURATE,
     source="Sermanet et al. 2013, section 3.1, the fast network",
     augment=(ShortSide(256, 256), RandomCrop(231), Mirror()),
+)
+
+NEW = "One network looks at every place of the image at once: classes, and boxes, from the same maps."
+FAST_FOUR, ACCURATE_FOUR = PROTOCOLS["overfeat-fast"].protocol, PROTOCOLS["overfeat"].protocol
+
+CLASSIFICATION = Entry(
+    key="overfeat-2013-cls",
+    year=2013,
+    team="OverFeat",
+    task="classification",
+    members=(Member(model="overfeat_fast", recipe=FAST, copies=7),),
+    protocol=FAST_FOUR,
+    reported=(
+        Reported(metric="top-5 error", percent=14.2, split="test", source="result page of 2013, OverFeat-NYU"),
+        Reported(metric="top-5 error", percent=13.86, split="val", source="table of classification, 7 fast, 4 scales"),
+        Reported(metric="top-1 error", percent=35.10, split="val", source="table of classification, 7 fast, 4 scales"),
+    ),
+    source="Sermanet et al. 2013, section 3; result page of 2013",
+    new=NEW,
+    gaps=("in what the seven networks differ is not said: here in seed",),
+)
+
+PAPER = Paper(
+    key="overfeat-2013", year=2013, team="OverFeat", source="Sermanet et al. 2013, table of classification", new=NEW
+)
+TABLE = "table of classification, "
+ROWS = (
+    *(
+        PAPER.row(
+            f"fast-{key}",
+            f"{TABLE}1 fast, {words}",
+            one("overfeat_fast", FAST),
+            PROTOCOLS[protocol].protocol,
+            val(top1, top5),
+        )
+        for key, words, protocol, top1, top5 in (
+            ("coarse", "scale 1, coarse stride", "overfeat-fast-1-coarse", 39.28, 17.12),
+            ("fine", "scale 1, fine stride", "overfeat-fast-1", 39.01, 16.97),
+            ("4", "4 scales", "overfeat-fast", 38.57, 16.39),
+            ("6", "6 scales", "overfeat-fast-6", 38.12, 16.27),
+        )
+    ),
+    PAPER.row(
+        "accurate-ten",
+        f"{TABLE}1 accurate, corners, centre, flip",
+        one("overfeat_accurate", ACCURATE),
+        PROTOCOLS["overfeat-ten"].protocol,
+        val(35.60, 14.71),
+    ),
+    PAPER.row(
+        "accurate-4",
+        f"{TABLE}1 accurate, 4 scales",
+        one("overfeat_accurate", ACCURATE),
+        ACCURATE_FOUR,
+        val(35.74, 14.18),
+    ),
+    PAPER.row(
+        "accurate-7",
+        f"{TABLE}7 accurate, 4 scales",
+        Member(model="overfeat_accurate", recipe=ACCURATE, copies=7),
+        ACCURATE_FOUR,
+        val(33.96, 13.24),
+        ("13.6 on test, after the contest",),
+    ),
 )

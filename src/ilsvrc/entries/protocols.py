@@ -43,6 +43,7 @@ def overfeat_fast(*scales: int, offsets: int = 2) -> Dense:
 
 CENTER = Crops(layout="center", short_sides=(256,), size=224)
 TEN = Crops(layout="ten", short_sides=(256,), size=224)
+CENTER_320 = Crops(layout="center", short_sides=(320,), size=320)
 GOOGLENET = Crops(layout="googlenet", short_sides=(256, 288, 320, 352), size=224)
 VGG_MULTISCALE = Dense(short_sides=(256, 384, 512), mirror=True)
 VGG_GRID = Crops(layout="grid", short_sides=(256, 384, 512), size=224)
@@ -168,7 +169,7 @@ PROTOCOLS: dict[str, NamedProtocol] = {
         ),
     ),
     "center-320": NamedProtocol(
-        protocol=Crops(layout="center", short_sides=(320,), size=320),
+        protocol=CENTER_320,
         image_size=224,
         source="He et al. 2016, table 5; Xie et al. 2016, table 5; Hu et al. 2017, table 3",
         gaps=("the networks are those of 224 pixels, looking at more",),

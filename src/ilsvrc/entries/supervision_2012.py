@@ -6,10 +6,11 @@ silent, the 2012 source code and the notes kept in its parameter files ("the 201
 
 from dataclasses import replace
 
+from ilsvrc.entries.protocols import CENTER, PROTOCOLS, TEN
+from ilsvrc.entries.row import Paper, on_test, one, val
 from ilsvrc.spec import (
     SGD,
     CenterSquare,
-    Crops,
     Entry,
     Member,
     Mirror,
@@ -83,24 +84,72 @@ ONE_TOWER = Recipe(
     ),
 )
 
+NEW = "ReLU, dropout and two GPUs made a deep convolutional network trainable on a million images."
+
 CLASSIFICATION = Entry(
     key="supervision-2012-cls",
     year=2012,
     team="SuperVision",
     task="classification",
     members=(Member(model="alexnet", recipe=RECIPE, copies=5),),
-    protocol=Crops(layout="ten", short_sides=(256,), size=224),
+    protocol=TEN,
     reported=(
         Reported(metric="top-5 error", percent=16.4, split="test", source="table 2, 5 CNNs"),
         Reported(metric="top-5 error", percent=16.4, split="val", source="table 2, 5 CNNs"),
         Reported(metric="top-1 error", percent=38.1, split="val", source="table 2, 5 CNNs"),
-        Reported(metric="top-5 error", percent=18.2, split="val", source="table 2, 1 CNN"),
-        Reported(metric="top-1 error", percent=40.7, split="val", source="table 2, 1 CNN"),
     ),
     source="Krizhevsky et al. 2012, section 6; result page of 2012",
-    new="ReLU, dropout and two GPUs made a deep convolutional network trainable on a million images.",
+    new=NEW,
     gaps=(
-        "members: five copies of one network; the five submitted nets (131, 135, 137, 145, 145f) differ in their "
-        "first layers, and 145f in its training set",
+        "members: five copies of one network; of the five submitted (131, 135, 137, 145, 145f) three see the image on "
+        "a second, blurred path too, and 145f was trained on more images, likely those of validation (unverified)",
+        "weights: equal; the 2012 script takes a coefficient for each net, and those used were not published",
     ),
+)
+
+SEVEN = replace(
+    CLASSIFICATION,
+    key="supervision-2012-cls-seven",
+    members=(Member(model="alexnet", recipe=RECIPE, copies=7),),
+    reported=(
+        Reported(metric="top-5 error", percent=15.3, split="test", source="table 2, 7 CNNs*"),
+        Reported(metric="top-5 error", percent=15.4, split="val", source="table 2, 7 CNNs*"),
+        Reported(metric="top-1 error", percent=36.7, split="val", source="table 2, 7 CNNs*"),
+    ),
+    gaps=(
+        "members: seven copies of one network. Two of the seven (141, 146) had a sixth convolution of 3x3 behind the "
+        "fifth, were trained on the whole ImageNet of fall 2009 or 2011 first (15 million images, 22,000 classes) and "
+        "then on the year's; neither that network nor those images are here",
+        *CLASSIFICATION.gaps[1:],
+    ),
+    data="outside",
+    reconstruction=True,
+)
+
+PAPER = Paper(
+    key="supervision-2012", year=2012, team="SuperVision", source="Krizhevsky et al. 2012, tables 1 and 2", new=NEW
+)
+PAPER_2010 = replace(PAPER, key="supervision-2010", year=2010)
+OF_2010 = ("on ILSVRC-2010: its 1,261,406 training images, other 1,000 classes, and 150,000 test images",)
+OF_145 = ("net 145 of the 2012 code is this network; its notes have 0.40664 and 0.18210",)
+ONE = one("alexnet", RECIPE)
+ROWS = (
+    PAPER.row("1", "table 2, 1 CNN", ONE, TEN, val(40.7, 18.2), OF_145),
+    PAPER_2010.row("1", "table 1, ILSVRC-2010, CNN", ONE, TEN, on_test(37.5, 17.0), OF_2010),
+    PAPER_2010.row(
+        "1-center", "section 4.1, ILSVRC-2010, without averaging", ONE, CENTER, on_test(39.0, 18.3), OF_2010
+    ),
+)
+
+REPLICA = Paper(
+    key="bvlc-2014",
+    year=2014,
+    team="BVLC",
+    source="BVLC's model zoo, the networks' notes",
+    new="The networks of 2012 and 2014 trained again in Caffe, and given to everybody.",
+)
+WARPED = PROTOCOLS["bvlc-center"].protocol
+REPLICAS = (
+    REPLICA.row("alexnet", "release, bvlc_alexnet", one("alexnet_caffe", BVLC_ALEXNET), WARPED, val(42.9, 19.8)),
+    REPLICA.row("caffenet", "release, CaffeNet", one("caffenet", BVLC_CAFFENET), WARPED, val(42.6, 19.6)),
 )

@@ -6,6 +6,7 @@ TITLES: dict[str, str] = {
     "caffenet": "CaffeNet",
     "alexnet_one_tower": "AlexNet (2014)",
     "zfnet": "ZFNet",
+    "zfnet_big": "ZFNet (big)",
     "overfeat_fast": "OverFeat (fast)",
     "overfeat_accurate": "OverFeat (accurate)",
     "nin": "NIN",

@@ -1,15 +1,16 @@
-"""One entry of the challenge, by its key."""
+"""One entry of the challenge, or one row of a paper's table, by its key."""
 
 from difflib import get_close_matches
 
-from ilsvrc.entries import ENTRIES
+from ilsvrc.entries import ENTRIES, ROWS
 from ilsvrc.errors import SpecError
 from ilsvrc.spec import Entry
 
 
 def find(key: str) -> Entry:
-    """The entry of that key. Raises SpecError with the nearest keys."""
-    if key not in ENTRIES:
-        near = ", ".join(get_close_matches(key, ENTRIES, cutoff=0.4)) or ", ".join(ENTRIES)
+    """The entry or row of that key. Raises SpecError with the nearest keys."""
+    known = {**ENTRIES, **ROWS}
+    if key not in known:
+        near = ", ".join(get_close_matches(key, known, cutoff=0.4)) or ", ".join(ENTRIES)
         raise SpecError(f"no entry is called {key!r}; did you mean {near}?")
-    return ENTRIES[key]
+    return known[key]

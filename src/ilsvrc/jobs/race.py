@@ -15,6 +15,7 @@ from ilsvrc import models
 from ilsvrc.data.decode import USUAL, Reading
 from ilsvrc.entries import ENTRIES
 from ilsvrc.entries.miniature import MINIATURES, PROTOCOL
+from ilsvrc.entries.recipes import PAPER
 from ilsvrc.entries.titles import TITLES
 from ilsvrc.errors import SpecError
 from ilsvrc.jobs.clock import Clock
@@ -60,7 +61,7 @@ def seats(wishes: Wishes) -> dict[str, Member]:
 
     Raises SpecError on a name that is in no race, with those that are.
     """
-    taken = {key: entry.members[0] for key, entry in ENTRIES.items()} if wishes.full else dict(MINIATURES)
+    taken = {key: _first(key) for key in MINIATURES} if wishes.full else dict(MINIATURES)
     known = {**{key: key for key in taken}, **{member.model: key for key, member in taken.items()}}
     unknown = [name for name in wishes.names if name not in known]
     if unknown:
@@ -109,6 +110,12 @@ def write_report(result: Race, out: Path) -> None:
     """results.json and report.html in `out`."""
     write_text(out / "results.json", json.dumps(race_report.results(result), indent=1) + "\n")
     write_page(result, out / "report.html")
+
+
+def _first(key: str) -> Member:
+    """The network that stands for an entry at full size: its first, by the recipe that needs no other training."""
+    model = ENTRIES[key].members[0].model
+    return Member(model=model, recipe=PAPER[model])
 
 
 def _wished(member: Member, wishes: Wishes) -> Member:

@@ -40,6 +40,7 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "caffenet": alexnet.caffenet,  # BVLC's other one, pooled before it is normalised
     "alexnet_one_tower": alexnet.alexnet_one_tower,  # Krizhevsky 2014
     "zfnet": zfnet.zfnet,  # Zeiler and Fergus 2013, figure 3
+    "zfnet_big": zfnet.zfnet_big,  # table 2, (b)
     "overfeat_fast": overfeat.overfeat_fast,  # Sermanet et al. 2013
     "overfeat_accurate": overfeat.overfeat_accurate,
     "nin": nin.nin,  # Lin et al. 2013

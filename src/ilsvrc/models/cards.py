@@ -106,6 +106,18 @@ PAPERS: dict[str, Card] = {
             INVERTED_DROPOUT,
         ),
     ),
+    "zfnet_big": Card(
+        year=2013,
+        team="ZF",
+        paper="Zeiler and Fergus 2013",
+        parameters=107_627_624,
+        new="ZFNet with 512, 1024 and 512 maps in layers 3 to 5: wider in the middle, half a point better.",
+        differences=(
+            "Of the paper's six networks five are ZFNets, and this is the sixth.",
+            "Padding and the constants of the contrast norm: as ZFNet's, of which the paper prints neither.",
+            INVERTED_DROPOUT,
+        ),
+    ),
     **OF_2013,
     "googlenet": Card(
         year=2014,

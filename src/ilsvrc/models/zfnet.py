@@ -16,16 +16,22 @@ from torch.nn import functional as F
 
 def zfnet(classes: int = 1000, image_size: int = 224, width: float = 1.0) -> "ZFNet":
     """The network of figure 3. Images of 47 pixels a side or more."""
-    return ZFNet(classes, image_size, width)
+    return ZFNet(classes, image_size, width, (384, 384, 256))
+
+
+def zfnet_big(classes: int = 1000, image_size: int = 224, width: float = 1.0) -> "ZFNet":
+    """The network (b) of table 2, with 512, 1024 and 512 maps in layers 3 to 5. Images of 47 pixels a side or more."""
+    return ZFNet(classes, image_size, width, (512, 1024, 512))
 
 
 class ZFNet(nn.Module):
-    """Figure 3, one layer per line. Images (N, 3, 224, 224)."""
+    """Figure 3, one layer per line. Images (N, 3, 224, 224); maps are those of layers 3, 4 and 5."""
 
-    def __init__(self, classes: int, image_size: int, width: float):
+    def __init__(self, classes: int, image_size: int, width: float, maps: tuple[int, int, int]):
         super().__init__()
         check(classes, image_size, width, smallest=SMALLEST)
-        n96, n256, n384, n4096 = (channels(n, width) for n in (96, 256, 384, 4096))
+        n96, n256, n4096 = (channels(n, width) for n in (96, 256, 4096))
+        n3, n4, n5 = (channels(n, width) for n in maps)
         side = map_side(image_size)
         self.conv1 = nn.Conv2d(3, n96, 7, stride=2, padding=1)  # (N, 96, 110, 110)
         self.pool1 = nn.MaxPool2d(3, stride=2, ceil_mode=True)  # (N, 96, 55, 55)
@@ -33,11 +39,11 @@ class ZFNet(nn.Module):
         self.conv2 = nn.Conv2d(n96, n256, 5, stride=2)  # (N, 256, 26, 26)
         self.pool2 = nn.MaxPool2d(3, stride=2, ceil_mode=True)  # (N, 256, 13, 13)
         self.norm2 = ResponseNorm()
-        self.conv3 = nn.Conv2d(n256, n384, 3, padding=1)  # (N, 384, 13, 13)
-        self.conv4 = nn.Conv2d(n384, n384, 3, padding=1)  # (N, 384, 13, 13)
-        self.conv5 = nn.Conv2d(n384, n256, 3, padding=1)  # (N, 256, 13, 13)
+        self.conv3 = nn.Conv2d(n256, n3, 3, padding=1)  # (N, 384, 13, 13)
+        self.conv4 = nn.Conv2d(n3, n4, 3, padding=1)  # (N, 384, 13, 13)
+        self.conv5 = nn.Conv2d(n4, n5, 3, padding=1)  # (N, 256, 13, 13)
         self.pool5 = nn.MaxPool2d(3, stride=2, ceil_mode=True)  # (N, 256, 6, 6)
-        self.fc6 = nn.Linear(n256 * side * side, n4096)
+        self.fc6 = nn.Linear(n5 * side * side, n4096)
         self.drop6 = nn.Dropout(0.5)
         self.fc7 = nn.Linear(n4096, n4096)
         self.drop7 = nn.Dropout(0.5)

@@ -1,5 +1,6 @@
 """A test protocol in words, as a person would say it."""
 
+from ilsvrc.entries.gains import VIEWS
 from ilsvrc.spec import Crops, Dense, Protocol, Together
 
 LAYOUTS = {
@@ -31,3 +32,17 @@ def told(protocol: Protocol) -> str:
             )
         case Together():
             return "; together with ".join(map(told, protocol.of)) + "; their probabilities averaged"
+
+
+def brief(protocol: Protocol) -> str:
+    """The same in two or three words, for a column: '10 crops of 224', 'dense at 256, 384, 512'."""
+    match protocol:
+        case Crops():
+            views = VIEWS[protocol.layout] * len(protocol.short_sides)
+            return f"{views} crop{'s' * (views > 1)} of {protocol.size}"
+        case Dense():
+            count = len(protocol.sizes)
+            sides = ", ".join(map(str, protocol.short_sides)) or f"{count} size{'s' * (count > 1)}"
+            return f"dense at {sides}" + ", pooling shifted" * (protocol.offsets > 1)
+        case Together():
+            return " and ".join(map(brief, protocol.of))

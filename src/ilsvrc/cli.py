@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from ilsvrc import __version__
-from ilsvrc.commands import bench, challenge, data, networks, score, training, weights
+from ilsvrc.commands import bench, challenge, data, draw, networks, score, training, weights
 from ilsvrc.errors import IlsvrcError
 from ilsvrc.jobs.interrupt import Stopped
 
@@ -24,6 +24,7 @@ app = App(
 for command in (*challenge.COMMANDS, *data.COMMANDS, *networks.COMMANDS, *training.COMMANDS, *weights.COMMANDS):
     app.command(command)
 app.command(score.app)
+app.command(draw.app)
 app.command(bench.app)
 
 

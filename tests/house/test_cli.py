@@ -12,6 +12,7 @@ from ilsvrc.cli import app, run
 # Groups, in panels of their own.
 MACHINE = {"--device", "--precision", "--compile", "--accumulate", "--loaders", "--processes", "--parallel"}
 IMAGES = {"--reference-decode", "--bad-images", "--statistics"}
+NETWORK = {"--model", "--data", "--device"}
 OPTIONS: dict[str, set[str]] = {
     "demo": {"--out", "--seed"},
     "race": {
@@ -54,6 +55,13 @@ OPTIONS: dict[str, set[str]] = {
         *{"PREDICTIONS", "--truth", "--images", "--meta", "--exclude", "--kit"},
         *{"--as-the-kit", "--strict", "--json", "--html"},
     },
+    "draw deconvnet": {"RUN", "--layer", "--map", "--image", "--out", *NETWORK},
+    "draw top9": {"RUN", "--layer", "--map", "--split", "--out", *NETWORK},
+    "draw evolution": {"RUNS", "--layer", "--map", "--split", "--out", *NETWORK},
+    "draw filters": {"RUN", "--out", *NETWORK},
+    "draw occlusion": {"RUN", "--layer", "--image", "--label", "--square", "--step", "--out", *NETWORK},
+    "draw cam": {"RUN", "--image", "--label", "--gradient", "--layer", "--out", *NETWORK},
+    "draw correspondence": {"RUN", "--layer", "--parts", "--label", "--images", "--out", *NETWORK},
     "bench scoring": {"--lines", "--repeat"},
     "bench data": {"--images", "--rounds", "--json"},
     "bench predict": {"NETWORKS", "--batch", "--rounds", "--images", "--weights", "--json"},

@@ -26,6 +26,7 @@ BELOW_JOBS = {
     "tasks",
     "train",
     "transforms",
+    "viz",
     "weights",
 }
 MAY_IMPORT: dict[str, set[str]] = {
@@ -41,6 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "weights": {"errors", "models"},
     "tasks": {"errors", "spec", "models", "predict", "scoring"},
     "reports": {"errors", "spec", "entries", "scoring", "ilsvrc"},
+    "viz": {"errors", "models", "reports"},
     "jobs": BELOW_JOBS,
     "bench": BELOW_JOBS | {"jobs"},
     "commands": {"errors", "spec", "entries", "jobs", "reports", "bench"},
@@ -65,6 +67,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "weights": {"numpy", "torch", "safetensors"},
     "tasks": {"numpy", "torch"},
     "reports": {"numpy", "rich"},
+    "viz": {"numpy", "torch", "PIL"},
     "jobs": {"numpy", "torch", "PIL"},
     "bench": {"numpy", "scipy", "torch", "PIL", "pycocotools"},
     "commands": {"cyclopts", "rich"},
@@ -85,6 +88,7 @@ ONLY_IN = {
     ("train", "safetensors"): {"train/checkpoint.py"},
     ("data", "simplejpeg"): {"data/decode.py"},
     ("jobs", "PIL"): {"jobs/pictures.py", "jobs/pack.py"},
+    ("viz", "PIL"): {"viz/picture.py"},
 }
 # Peers of the benchmarks: not dependencies, so imported where they are measured and nowhere else.
 GUARDED = {"pycocotools"}

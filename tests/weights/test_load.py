@@ -256,3 +256,10 @@ def test_preprocess_scales_the_shorter_side_or_warps_and_crops_the_centre() -> N
 def test_what_is_no_rgb_image_is_refused(image: np.ndarray) -> None:
     with pytest.raises(WeightsError, match="give RGB"):
         RECORD.preprocess(image)
+
+
+def test_what_a_network_is_shown_comes_back_as_the_pixels_it_was():
+    pixels = torch.randint(0, 256, (2, 3, 8, 8)).float()
+    for channels in ("RGB", "BGR"):
+        record = replace(RECORD, channels=channels, top=1.0, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
+        assert torch.allclose(record.restore(record.normalise(pixels)), pixels, atol=1e-3)

@@ -85,9 +85,10 @@ class Less(nn.Module):
         return logits
 
 
-def finished(directory: Path, data_path: str | PathLike[str] | None = None) -> Finished:
+def finished(directory: Path, data_path: str | PathLike[str] | None = None, *, unfinished: bool = False) -> Finished:
     """What the run in `directory` left; a run from before classes.json has its classes from the data at `data_path`.
 
+    unfinished takes one that is under way, or a copy of its files, by its checkpoint.
     Raises DataError, WeightsError or SpecError when the directory is no finished run or the data has other classes.
     """
     run = Run(directory)
@@ -100,7 +101,12 @@ def finished(directory: Path, data_path: str | PathLike[str] | None = None) -> F
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise DataError(f"{directory / 'spec.json'} cannot be understood: {error}") from error
     classes = classes_of(run, int(asked["classes"]), data_path)
-    checkpoint.load_weights(run.weights, network)
+    if unfinished and not run.weights.exists() and run.state.exists():
+        state = checkpoint.load_state(run.state)["network"]
+        checkpoint.check_fit(run.state, state, network.state_dict())
+        network.load_state_dict(state)
+    else:
+        checkpoint.load_weights(run.weights, network)
     normal = Normal(**checkpoint.load_tensors(directory / "input.safetensors"))
     central = Crops(layout="center", short_sides=protocol.short_sides[:1], size=protocol.size)
     return Finished(run, member, network.eval(), normal, protocol_at_size(central, size), classes)

@@ -49,8 +49,11 @@ class Loaded:
 
     network: nn.Module
     view: Callable[[np.ndarray], Tensor]  # (H, W, 3) uint8 RGB to (3, S, S) float32
+    pixels: Callable[[Tensor], Tensor]  # what a view shows, (3, S, S), as RGB from 0 to 255
     classes: Classes
     places: np.ndarray  # of each label, its logit
+    model: str  # a name in models.MODELS
+    image_size: int  # S
 
 
 class Predictor:
@@ -78,7 +81,7 @@ class Predictor:
         lacking = "" if engine == "auto" else missing(engine, self.device)
         if lacking:
             raise SpecError(f"engine {engine} {lacking}, or use another engine")
-        found = _run(Path(path), data_path) if Path(path).is_dir() else _file(Path(path), model)
+        found = loaded(Path(path), model, data_path)
         self.classes, self._view, self._places = found.classes, found.view, found.places
         self.network = found.network.to(self.device).eval()
         self._fixed: Engine | None = None if engine == "auto" else engine
@@ -218,6 +221,11 @@ def pixels_of(image: Any) -> np.ndarray:
     return pixels
 
 
+def loaded(path: Path, model: str | None = None, data_path: File | None = None, *, unfinished: bool = False) -> Loaded:
+    """A run of ours or a weight file; see `Predictor`. unfinished takes a run under way by its last checkpoint."""
+    return _run(path, data_path, unfinished) if path.is_dir() else _file(path, model)
+
+
 def _file(path: Path, model: str | None) -> Loaded:
     """A weight file."""
     if model is None and path.suffix != ".safetensors":
@@ -226,7 +234,15 @@ def _file(path: Path, model: str | None) -> Loaded:
         )
     network, record = weights.load(model or weights.read_record(path).model, path)
     classes, places = classes_of(record, path)
-    return Loaded(network, lambda pixels: record.preprocess(pixels)[0], classes, places)
+    return Loaded(
+        network,
+        lambda pixels: record.preprocess(pixels)[0],
+        lambda blob: record.restore(blob[None])[0],
+        classes,
+        places,
+        record.model,
+        record.image_size,
+    )
 
 
 def classes_of(record: Weights, path: Path) -> tuple[Classes, np.ndarray]:
@@ -242,13 +258,17 @@ def classes_of(record: Weights, path: Path) -> tuple[Classes, np.ndarray]:
     return imagenet.classes(), imagenet.devkit_places() if record.order == "devkit" else np.arange(1000)
 
 
-def _run(directory: Path, data_path: File | None) -> Loaded:
+def _run(directory: Path, data_path: File | None, unfinished: bool) -> Loaded:
     """The directory of a training of ours."""
-    found = finished(directory, data_path)
+    found = finished(directory, data_path, unfinished=unfinished)
     cut = cutter(found.central, found.resampler)
 
     def view(pixels: np.ndarray) -> Tensor:
         seen = torch.from_numpy(cut(pixels, None)[0].copy()).movedim(-1, 0)  # type: ignore[arg-type]
         return (seen.float() - found.normal.mean) / found.normal.unit
 
-    return Loaded(found.network, view, found.classes, np.arange(len(found.classes)))
+    def pixels(blob: Tensor) -> Tensor:
+        return blob.cpu() * found.normal.unit + found.normal.mean
+
+    places = np.arange(len(found.classes))
+    return Loaded(found.network, view, pixels, found.classes, places, found.member.model, found.central.size)

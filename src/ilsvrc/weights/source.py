@@ -62,6 +62,12 @@ class Weights:
         mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (self.mean, self.std))
         return (ordered * (self.top / 255.0) - mean) / std
 
+    def restore(self, blob: Tensor) -> Tensor:
+        """What `normalise` was given: RGB pixels (N, 3, H, W), 0 to 255, of what a network is shown."""
+        mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (self.mean, self.std))
+        pixels = (blob.cpu() * std + mean) * (255.0 / self.top)
+        return pixels.flip(1) if self.channels == "BGR" else pixels
+
     def _resized(self, height: int, width: int) -> tuple[int, int]:
         if self.warp:
             return self.resize, self.resize

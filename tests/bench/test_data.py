@@ -2,6 +2,7 @@
 
 import io
 import json
+import mmap
 import tarfile
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from PIL import Image
 
 from ilsvrc import data
 from ilsvrc.bench import data as bench
-from ilsvrc.bench import photographs
+from ilsvrc.bench import photographs, reads
 from ilsvrc.bench.photographs import forms
 from ilsvrc.cli import run
 from ilsvrc.errors import DataError
@@ -61,7 +62,7 @@ def test_generated_photographs_are_as_large_as_imagenet_s(monkeypatch: pytest.Mo
 
 
 def test_the_command_prints_every_rate_and_ratio(archive: Path, monkeypatch, capsys):
-    monkeypatch.setattr(bench, "READS", 20)
+    monkeypatch.setattr(reads, "TURN", 4)
     monkeypatch.setattr(bench, "network", lambda made: dict.fromkeys(NETWORK, 0))  # half a minute on a slow machine
     assert run(["bench", "data", "--images", str(archive), "--rounds", "1", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -74,6 +75,8 @@ def test_the_command_prints_every_rate_and_ratio(archive: Path, monkeypatch, cap
     assert all(set(spent) == {*bench.STEPS, "bottleneck"} for spent in found["microseconds"].values())
     assert 0 < found["difference"]["normalised"] < 0.005
     assert found["difference"]["decoding_grey_levels"] == 0
+    assert found["random_reads"]["turns"] == reads.TURNS
+    assert all(each > 0 for each in found["random_reads"]["microseconds"].values())
     text = "\n".join(bench.lines(found, "ilsvrc bench data"))
     assert all(
         word in text for word in (*ours, "machine:", "versions:", "command:", "bottleneck", "two over twice one")
@@ -87,3 +90,17 @@ def test_a_rate_over_torchvision_s_is_taken_at_the_same_number_of_workers():
     rates = {"torchvision": {"1": 100.0, "2": 180.0}, "raw shards": {"1": 600.0, "2": 1260.0}}
     assert bench.over(rates) == {"raw shards": {"1": 6.0, "2": 7.0}}
     assert bench.over({"raw shards": {"1": 1.0}}) == {}
+
+
+def test_all_ways_of_reading_give_the_same_image(archive: Path, tmp_path: Path):
+    made = forms(archive, tmp_path)
+    with made.archive.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        ways = reads._ways(made, mapped)
+        for k in (0, 7, 39):
+            assert len({read(k) for read in ways.values()}) == 1
+
+
+def test_two_ways_are_compared_within_a_turn():
+    """A turn in which the machine did something else is slow for both: their ratio tells nothing of it."""
+    files, tar = [1.0, 1.0, 50.0, 1.0, 2.0], [0.9, 0.8, 45.0, 0.9, 1.8]
+    assert reads._ratio(tar, files)["median"] == pytest.approx(0.9)

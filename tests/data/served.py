@@ -22,6 +22,7 @@ class Served(ThreadingHTTPServer):
         self.tag = "1"  # of every file's version
         self.lists = True  # directories are listed
         self.sent = 0  # bytes of content
+        self.query = ""  # that every request must have behind its question mark, letter for letter
 
     @property
     def url(self) -> str:
@@ -40,7 +41,10 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         server, asked = self.server, self.headers.get("Range")
         server.asked.append((self.path, asked))
-        place = server.directory / self.path.lstrip("/")
+        path, _, query = self.path.partition("?")
+        if query != server.query:
+            return self.answer(b"who are you", status=403)
+        place = server.directory / path.lstrip("/")
         if place.is_dir() and server.lists:
             links = "".join(f'<a href="{each.name}">{each.name}</a>' for each in sorted(place.iterdir()))
             return self.answer(links.encode(), {"Content-Type": "text/html"})

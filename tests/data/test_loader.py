@@ -129,6 +129,20 @@ def test_each_image_has_draws_of_its_own_and_each_seed_too():
     assert len(draws) == 3 * 4 * 20
 
 
+def test_an_image_s_draws_are_those_of_a_generator_of_its_own():
+    """A thread has one generator that is seeded anew: nothing of the image before it is left."""
+    seen: dict[int, list[float]] = {}
+
+    def drawn(image: Image | Prepared, rng: random.Random) -> Views:
+        seen[int(image.name.split()[1])] = [rng.gauss(0, 1), rng.random(), rng.gauss(0, 1), rng.gauss(0, 1)]
+        return noisy(image, rng)
+
+    list(Loader(Numbered(6), Treatment(drawn=drawn), batch=3, seed=5, threads=1).epoch(2))
+    for index, draws in seen.items():
+        rng = random.Random((5 << 96) + (2 << 48) + index + 1)
+        assert draws == [rng.gauss(0, 1), rng.random(), rng.gauss(0, 1), rng.gauss(0, 1)]
+
+
 def test_the_order_of_an_epoch_is_frozen():
     # The numbers are a promise: runs of other machines and other years are repeated by them.
     assert loader(Numbered(10), seed=0).order(0).tolist() == [0, 2, 9, 1, 8, 5, 4, 3, 6, 7]

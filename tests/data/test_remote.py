@@ -198,6 +198,37 @@ def test_a_damaged_table_over_http_is_refused(server):
         data.open(f"{server.url}/set", "val")
 
 
+QUERY = "sig=a%2Fb%2B%3D&se=2017-07-17"  # as stores sign: its letters must arrive as they were given
+
+
+@pytest.mark.parametrize("name", ["", "val-{000000..000002}.tar"])
+@pytest.mark.parametrize("table", [True, False])
+def test_a_query_goes_with_every_request_and_stands_in_no_name(name, table, tiny, server):
+    server.query = QUERY
+    if not table:
+        (server.directory / "set/val.table.npz").unlink()
+    dataset = data.open(f"{server.url}/set/{name}?{QUERY}", "val")
+    same(dataset, data.open(tiny, "val"))
+    assert all(path.endswith(f"?{QUERY}") for path, _ in server.asked)
+    assert pickle.loads(pickle.dumps(dataset))[3].jpeg == dataset[3].jpeg
+    assert data.name(dataset) == (name or "set")
+    assert "sig=" not in f"{dataset.root} {dataset.sources[0].path}"
+    server.query = "another"
+    with pytest.raises(DataError, match=r"answers HTTP 403; check the URL and who may read it") as caught:
+        dataset[0]
+    assert "sig=" not in str(caught.value)
+
+
+def test_an_index_of_shards_serves_whatever_the_query(server, capsys):
+    (server.directory / "set/val.table.npz").unlink()
+    server.query = "token=1"
+    assert run(["index", f"{server.url}/set?token=1"]) == 0
+    assert "token" not in capsys.readouterr().out
+    server.query, before = "token=2", len(server.asked)
+    assert len(data.open(f"{server.url}/set?token=2", "val")) == 40
+    assert not [path for path, _ in server.asked[before:] if ".tar" in path]
+
+
 # Threads and processes
 
 

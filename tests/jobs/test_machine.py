@@ -13,7 +13,7 @@ import ilsvrc
 from ilsvrc.errors import SpecError
 from ilsvrc.jobs import machine as job
 from ilsvrc.jobs.interrupt import Interruption
-from ilsvrc.jobs.machine import bench, circumstances, commit, machine
+from ilsvrc.jobs.machine import bench, circumstances, command, commit, machine
 
 
 @pytest.fixture
@@ -115,3 +115,10 @@ def test_outside_the_main_thread_signals_are_left_to_whoever_handles_them():
     thread.start()
     thread.join()
     assert found == [False]
+
+
+def test_the_command_that_a_run_keeps_has_no_secret_of_a_url(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(
+        "sys.argv", ["/bin/ilsvrc", "train", "resnet18", "--data", "https://host/set?sig=1", "--seed", "2"]
+    )
+    assert command() == "ilsvrc train resnet18 --data https://host/set --seed 2"

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from ilsvrc import data, models
-from ilsvrc.bench import peers
+from ilsvrc.bench import peers, reads
 from ilsvrc.bench.photographs import Forms, forms
 from ilsvrc.data.batch import Filling, Seen, Views
 from ilsvrc.data.decode import Decoder, Image, Reading
@@ -44,7 +44,6 @@ CPU = torch.device("cpu")
 RECIPE = replace(PAPER["resnet50"], augment=(AreaCrop(SIZE), Mirror()), mean="channel")
 NORMAL = Normal(255 * torch.tensor(MEAN).reshape(3, 1, 1), 255 * torch.tensor(UNIT).reshape(3, 1, 1))
 REPEATED = 2  # times that the images follow each other in an epoch: starting one is a smaller part of it then
-READS = 2000  # a round
 GOALS = {"original JPEG": 2.0, "shards, short side 256": 3.5, "raw shards": 6.0}
 PEER = "torchvision"
 DECODERS: tuple[Decoder, Decoder] = ("fast", "reference")
@@ -75,7 +74,7 @@ def main(images: Path | None = None, rounds: int = 7) -> dict[str, Any]:
             "two_workers_over_twice_one": {who: found["2"] / found["1"] / 2 for who, found in rates.items()},
             "difference": difference(made),
             "microseconds": {which: stages(_train(place)) for which, place in made.by_name().items()},
-            "random_reads": random_reads(made, rounds),
+            "random_reads": reads.random_reads(made, rounds),
             "network": network(made),
         }
 
@@ -193,23 +192,6 @@ def stages(dataset: Dataset) -> dict[str, Any]:
     return {**found, "bottleneck": max(found, key=lambda step: found[step])}
 
 
-def random_reads(made: Forms, rounds: int) -> dict[str, float]:
-    """Microseconds per image read at random, from plain files and from one indexed tar."""
-    sets = {"plain files": _train(made.folders), "indexed tar": data.open(made.archive, "train")}
-    rng = random.Random(0)
-    seconds: dict[str, list[float]] = {name: [] for name in sets}
-    for number in range(rounds + 1):
-        order = [rng.randrange(made.count) for _ in range(READS)]
-        for name, dataset in sets.items():
-            started = time.perf_counter()
-            size = sum(len(dataset[index].jpeg) for index in order)
-            assert size
-            if number:
-                seconds[name].append(time.perf_counter() - started)
-    found = {name: 1e6 * statistics.median(each) / READS for name, each in seconds.items()}
-    return {**found, "tar_over_files": found["indexed tar"] / found["plain files"]}
-
-
 def network(made: Forms) -> dict[str, float]:
     """What decoding and resampling change in a network: ResNet-50 from seed 0, one centre crop of each image.
 
@@ -242,7 +224,7 @@ def network(made: Forms) -> dict[str, float]:
 def lines(found: dict[str, Any], command: str) -> list[str]:
     """The same as tables in Markdown, with what one must know to repeat them."""
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
-    apart, reads, changed = found["difference"], found["random_reads"], found["network"]
+    apart, changed = found["difference"], found["network"]
     return [
         f"machine: {found['machine']}",
         f"versions: {versions}",
@@ -263,8 +245,7 @@ def lines(found: dict[str, Any], command: str) -> list[str]:
         f"ResNet-50 of random weights, {changed['images']} images: logits change by "
         f"{changed['logit_change_over_deviation']:.4%} of their deviation, the best class of "
         f"{changed['top1_changes']}, the best five of {changed['top5_changes']}",
-        f"random reads: plain file {reads['plain files']:.1f} us, indexed tar {reads['indexed tar']:.1f} us "
-        f"({reads['tar_over_files']:.2f} times)",
+        *reads.line(found["random_reads"]),
     ]
 
 

@@ -86,6 +86,7 @@ class Loader:
         self._kept = kept or Kept()
         self._standins: dict[int, int] = {}
         self._lock = threading.Lock()
+        self._generators = _Generators()
 
     def __len__(self) -> int:
         return -(-len(self.dataset) // self.batch)
@@ -121,11 +122,12 @@ class Loader:
     def _seen(self, epoch: int, index: int, source: int) -> Seen:
         """Image `source` with the draws of image `index`."""
         image = self._image(source)
-        views = self.treatment.drawn(image, random.Random(_mixed(self.seed, epoch, index)))
+        views = self.treatment.drawn(image, self._generators.seeded(_mixed(self.seed, epoch, index)))
         return Seen(image.name, image.label, views, image.box_labels)
 
     def _image(self, index: int) -> Image | Prepared:
-        self._decide()
+        if not self._kept.decided:
+            self._decide()
         kept = self._kept.get(index)
         if kept is not None:
             return kept
@@ -264,6 +266,20 @@ class Epoch:
             if views is not None:
                 return views.pixels.shape
         raise DataError(f"{_place(self._loader.dataset)}no image can be decoded; get the data again")
+
+
+class _Generators(threading.local):
+    """A generator for each thread, seeded anew for each image: making one takes longer than seeding one."""
+
+    def __init__(self) -> None:
+        self._generator = random.Random()
+
+    def seeded(self, seed: int) -> random.Random:
+        """As random.Random(seed) is."""
+        generator = self._generator
+        super(random.Random, generator).seed(seed)  # what Random.seed does with a whole number, without asking
+        vars(generator)["gauss_next"] = None
+        return generator
 
 
 def _place(dataset: Dataset) -> str:

@@ -24,6 +24,8 @@ PASSING = {408, 425, 429, 500, 502, 503, 504}  # HTTP's words for "later"
 SILENCE = 60  # seconds without a byte after which a connection is given up
 RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)")
 BRACES = re.compile(r"\{([^{}]*)\}")
+LINK = re.compile(r"""<a\s[^>]*?href=["']([^"'?#]+)""", re.IGNORECASE)
+PAGE = 1 << 24  # bytes of a listing that are looked at
 MOST = 100_000  # shards that one pattern may name
 
 T = TypeVar("T")
@@ -67,10 +69,14 @@ def _alternatives(braces: str, url: str) -> Iterator[str]:
 
 
 class Store:
-    """A directory at a URL; its filesystem is opened once in each process and shared by its threads."""
+    """A directory at a URL; its filesystem is opened once in each process and shared by its threads.
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    query is what follows a question mark in the URL, a token or a signature: it goes with every request over HTTP, and
+    stands in no path, so that no error, table or run holds it.
+    """
+
+    def __init__(self, url: str, query: str = "") -> None:
+        self.url, self.query = url, query
         self.filesystem  # noqa: B018 - what is not installed or no URL is said now
 
     @property
@@ -84,8 +90,14 @@ class Store:
 
         def listed() -> list[str]:
             try:
-                found = filesystem.ls(filesystem._strip_protocol(self.url), detail=False)
+                if self.query:  # which fsspec would spell anew
+                    page = self.answer(f"{self.url}/", 0, PAGE, whole=True).data.decode("utf-8", "replace")
+                    found = LINK.findall(page)
+                else:
+                    found = filesystem.ls(filesystem._strip_protocol(self.url), detail=False)
             except Exception as error:  # each filesystem has its own
+                if isinstance(error, _PassingError | DataError):
+                    raise
                 if isinstance(error, FileNotFoundError | NotADirectoryError | NotImplementedError | PermissionError):
                     return []
                 if getattr(error, "status", 500) < 500:
@@ -121,7 +133,7 @@ class Store:
         """
         filesystem = self.filesystem
         if "http" in filesystem.protocol:
-            return _over_http(filesystem, url, start, stop, whole=whole)
+            return _over_http(filesystem, (url, self.query), start, stop, whole=whole)
         try:
             path = filesystem._strip_protocol(url)
             said = filesystem.info(path)
@@ -247,12 +259,13 @@ def _version(said: dict[str, Any]) -> str:
     return str(next((said[key] for key in ("ETag", "etag", "generation", "mtime", "created") if said.get(key)), ""))
 
 
-def _over_http(filesystem: Any, url: str, start: int, stop: int, *, whole: bool) -> _Answer:
+def _over_http(filesystem: Any, place: tuple[str, str], start: int, stop: int, *, whole: bool) -> _Answer:
     import aiohttp
     from fsspec.asyn import sync
 
+    url = place[0]
     try:
-        status, headers, data = sync(filesystem.loop, _requested, filesystem, url, start, stop)
+        status, headers, data = sync(filesystem.loop, _requested, filesystem, place, start, stop)
     except (aiohttp.InvalidURL, ValueError) as error:
         raise DataError(f"{url} is no URL ({error}); check it") from error
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -277,15 +290,17 @@ def _over_http(filesystem: Any, url: str, start: int, stop: int, *, whole: bool)
     return _Answer(data, int(said[2]) if said and said[2] != "*" else None, version)
 
 
-async def _requested(filesystem: Any, url: str, start: int, stop: int) -> tuple[int, Any, bytes]:
-    """Status, headers and as much of the content as was asked for."""
+async def _requested(filesystem: Any, place: tuple[str, str], start: int, stop: int) -> tuple[int, Any, bytes]:
+    """Status, headers and as much of the content of (URL, query) as was asked for."""
     import aiohttp
 
     options = dict(filesystem.kwargs)
     headers = {**options.pop("headers", {}), "Range": f"bytes={start}-{stop - 1}", "Accept-Encoding": "identity"}
     options.setdefault("timeout", aiohttp.ClientTimeout(total=None, sock_connect=SILENCE, sock_read=SILENCE))
     session = await filesystem.set_session()
-    async with session.get(filesystem.encode_url(url), headers=headers, **options) as response:
+    url, query = filesystem.encode_url(place[0]), place[1]
+    url = type(url)(f"{url}?{query}", encoded=True) if query else url  # a signature is of the letters it was given in
+    async with session.get(url, headers=headers, **options) as response:
         content = bytearray()
         if response.status in (200, 206):
             async for block in response.content.iter_any():

@@ -33,7 +33,7 @@ def read(url: str, split: str, *, boxes: bool = True) -> shards.Shards:
     sources = tuple(
         Remote(store, f"{base}/{name}", int(size)) for name, size in zip(names, table["shard_size"], strict=True)
     )
-    return shards.opened(url, split, sources, table, boxes=boxes)
+    return shards.opened(split_query(url)[0], split, sources, table, boxes=boxes)
 
 
 def scan(url: str, split: str) -> dict[str, np.ndarray]:
@@ -62,14 +62,27 @@ def shards_of(url: str, split: str) -> tuple[Store, str, list[str]]:
 
 
 def _asked(url: str, split: str) -> tuple[Store, str, list[str] | None]:
-    """The store, the directory's URL, and the names of the shards the URL names; None where it is the directory's."""
+    """The store, the directory's URL, and the names of the shards the URL names; None where it is the directory's.
+
+    A query (https://host/train-0.tar?token=...) is the store's, which asks for all of the directory's files with it.
+    """
+    url, query = split_query(url)
     if url.endswith(".tar") or "{" in url:
-        return Store(url.rpartition("/")[0]), url.rpartition("/")[0], _of_split(expanded(url), split)
-    return Store(url.rstrip("/")), url.rstrip("/"), None
+        return Store(url.rpartition("/")[0], query), url.rpartition("/")[0], _of_split(expanded(url), split)
+    return Store(url.rstrip("/"), query), url.rstrip("/"), None
+
+
+def split_query(url: str) -> tuple[str, str]:
+    """A URL without its query, and the query; of HTTP alone, where a question mark is no part of a name."""
+    if not url.startswith(("http://", "https://")):
+        return url, ""
+    place, _, query = url.partition("?")
+    return place, query
 
 
 def table_place(url: str, split: str) -> Path:
-    """Where the table of shards that have none at their URL is kept."""
+    """Where the table of shards that have none at their URL is kept, whatever the URL's query."""
+    url = split_query(url)[0]
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return Path(cache) / "ilsvrc" / "indexes" / f"{hashlib.sha256(url.encode()).hexdigest()[:12]}.{split}.table.npz"
 

@@ -63,15 +63,18 @@ class Shards:
 
     def __getitem__(self, index: int) -> Sample:
         """Sample `index`, read now. Raises DataError when the shard gives less than it did."""
-        table, index = self.table, range(len(self))[index]
-        source, size = self.sources[table["shard"][index]], int(table["size"][index])
-        image = source.read(int(table["offset"][index]), size)
+        table = self.table
+        if index < 0 or index >= len(table["size"]):
+            index = range(len(self))[index]
+        source, size = self.sources[table["shard"].item(index)], table["size"].item(index)
+        name, image = self.names[index], source.read(table["offset"].item(index), size)
         if len(image) < size:
-            raise DataError(f"{source.path} ends within {self.names[index]}; it was cut while open: pack it again")
-        label = int(table["label"][index])
-        found = slice(*table["box_ends"][index : index + 2])
-        boxes = (table["box"][found], table["box_label"][found]) if table["boxed"][index] else (None, None)
-        return Sample(self.names[index], image, None if label < 0 else label, *boxes)
+            raise DataError(f"{source.path} ends within {name}; it was cut while open: pack it again")
+        label = table["label"].item(index)
+        if not table["boxed"].item(index):
+            return Sample(name, image, None if label < 0 else label)
+        found = slice(table["box_ends"].item(index), table["box_ends"].item(index + 1))
+        return Sample(name, image, None if label < 0 else label, table["box"][found], table["box_label"][found])
 
     @property
     def name(self) -> str:

@@ -45,7 +45,7 @@ class Names(Sequence[str]):
 
     def raw(self, index: int) -> bytes:
         """Name `index` as it stands in the archive."""
-        return self.blob[self.ends[index] : self.ends[index + 1]]
+        return self.blob[self.ends.item(index) : self.ends.item(index + 1)]
 
     @overload
     def __getitem__(self, index: int) -> str: ...
@@ -54,9 +54,10 @@ class Names(Sequence[str]):
     def __getitem__(self, index: int | slice) -> str | Sequence[str]:
         if isinstance(index, slice):
             return [self[place] for place in range(*index.indices(len(self)))]
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"name {index} of {len(self)}")
-        return self.raw(index % len(self)).decode("utf-8", "surrogateescape")
+        count = len(self.ends) - 1
+        if not -count <= index < count:
+            raise IndexError(f"name {index} of {count}")
+        return self.raw(index % count).decode("utf-8", "surrogateescape")
 
     def first_from(self, path: bytes) -> int:
         """How many names sort before `path`."""

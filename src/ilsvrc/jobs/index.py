@@ -74,4 +74,4 @@ def _index_url(url: str, started: float) -> Indexed:
             images += len(table["shard"])
     if written is None:
         raise DataError(f"{url} lists no shards of train, val or test; give them as .../train-{{000000..000146}}.tar")
-    return Indexed(url, written, images, images, time.monotonic() - started)
+    return Indexed(remote_shards.split_query(url)[0], written, images, images, time.monotonic() - started)

@@ -92,22 +92,22 @@ class Normal:
         divided = bool((self.unit != 1).any())
 
         @cache
-        def rows(size: int) -> tuple[np.ndarray, np.ndarray]:
+        def rows(size: int) -> tuple[Tensor, Tensor]:
             # As rows of size * 3, (size, size * 3) or (size * 3,) for one colour: arithmetic on threes would be slow.
             mean, unit = (np.moveaxis(each.numpy(), 0, -1) for each in (self.mean, self.unit))
             row = np.tile(mean.reshape(3), size) if mean.shape[0] == 1 else mean.reshape(size, size * 3)
-            return row, np.tile(unit.reshape(3), size)
+            return torch.from_numpy(np.ascontiguousarray(row)), torch.from_numpy(np.tile(unit.reshape(3), size))
 
         def write(views: Views, out: np.ndarray) -> None:
             size = out.shape[-2]
             mean, unit = rows(size)
-            flat = out.reshape(*out.shape[:-2], size * 3)
+            flat = torch.from_numpy(out.reshape(*out.shape[:-2], size * 3))  # its loops are quicker than numpy's
             np.copyto(out, views.pixels)
-            np.subtract(flat, mean, out=flat)
+            flat.sub_(mean)
             if views.shift is not NO_SHIFT and views.shift.any():
-                np.add(flat, np.tile(views.shift, size), out=flat)
+                flat.add_(torch.from_numpy(np.tile(views.shift, size)))
             if divided:
-                np.divide(flat, unit, out=flat)
+                flat.div_(unit)
 
         return write
 

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -142,8 +143,8 @@ def circumstances(bench: Bench) -> dict[str, Any]:
 
 
 def command() -> str:
-    """The words this process was started with."""
-    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    """The words this process was started with, less what follows a URL's question mark: that may be a secret."""
+    return re.sub(r"(https?:/+[^\s?]*)\?\S*", r"\1", " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]))
 
 
 def commit() -> str | None:

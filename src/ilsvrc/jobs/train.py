@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 import ilsvrc
+from ilsvrc.data.remote_shards import split_query
 from ilsvrc.errors import WeightsError
 from ilsvrc.jobs.bad_images import BadImages
 from ilsvrc.jobs.board import Board
@@ -66,7 +67,9 @@ def run_training(
     bench = settled(bench, blank, training.size, training.recipe.batch // processes.of)
     set_arithmetic(bench)
     processes.first_does(lambda: run.start(asked(training, splits, bench, left), circumstances(bench)))
-    processes.first_does(lambda: run.write_data(splits.path, splits.train.classes.wnids, splits.train.classes.words))
+    processes.first_does(
+        lambda: run.write_data(split_query(splits.path)[0], splits.train.classes.wnids, splits.train.classes.words)
+    )
     if processes.told(run.scores.exists()):
         return run
     work = Work(training, splits, run, bench, stores or Stores(), left)

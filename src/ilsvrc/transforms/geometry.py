@@ -33,7 +33,7 @@ def cut(picture: Picture, left: int, top: int, width: int, height: int) -> Pictu
     """The rectangle from (left, top); boxes are clipped to it, and one wholly outside becomes (0, 0, -1, -1)."""
     pixels = picture.pixels[top : top + height, left : left + width]
     if not len(picture.boxes):
-        return replace(picture, pixels=pixels)
+        return picture.showing(pixels)
     boxes = picture.boxes - np.array([left, top, left, top], picture.boxes.dtype)
     low, high = np.zeros(2, boxes.dtype), np.array([width - 1, height - 1], boxes.dtype)
     boxes = np.concatenate([np.maximum(boxes[:, :2], low), np.minimum(boxes[:, 2:], high)], axis=1)
@@ -93,7 +93,7 @@ def mirror(picture: Picture, rng: random.Random, probability: float) -> Picture:
     if rng.random() >= probability:
         return picture
     if not len(picture.boxes):
-        return replace(picture, pixels=mirrored(picture.pixels))
+        return picture.showing(mirrored(picture.pixels))
     last = picture.width - 1
     xmin, ymin, xmax, ymax = picture.boxes.T
     boxes = np.stack([last - xmax, ymin, last - xmin, ymax], axis=1)
@@ -110,7 +110,7 @@ def rotate(picture: Picture, rng: random.Random, degrees: float) -> Picture:
     image = Image.fromarray(np.ascontiguousarray(picture.pixels))
     pixels = np.asarray(image.rotate(angle, Image.Resampling.BILINEAR))
     if not len(picture.boxes):
-        return replace(picture, pixels=pixels)
+        return picture.showing(pixels)
     xmin, ymin, xmax, ymax = (picture.boxes + np.array([0, 0, 1, 1])).T  # edges of the image plane
     across = np.stack([xmin, xmax, xmax, xmin], axis=1) - picture.width / 2
     down = np.stack([ymin, ymin, ymax, ymax], axis=1) - picture.height / 2
@@ -141,7 +141,7 @@ def stretched(picture: Picture, part: Part, width: int, height: int) -> Picture:
     left, top, right, bottom = part
     pixels = resampled(picture.pixels, part, width, height, picture.resampler)
     if not len(picture.boxes):
-        return replace(picture, pixels=pixels)
+        return picture.showing(pixels)
     inner = cut(picture, left, top, right - left, bottom - top)
     scale = np.array([width / (right - left), height / (bottom - top)] * 2)
     edges = inner.boxes + np.array([0, 0, 1, 1])  # pixel numbers to edges of the image plane

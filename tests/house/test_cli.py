@@ -42,6 +42,7 @@ OPTIONS: dict[str, set[str]] = {
         *{"RUN", "--data", "--split", "--protocol", "--device", "--precision", "--reference-decode", "--bad-images"},
         "--json",
     },
+    "ensemble": {"MEMBERS", "--weights", "--out", "--meta", "--json"},
     "report": {"RUNS", "--out"},
     "score classification": {
         *{"PREDICTIONS", "--truth", "--meta", "--kit", "--top"},

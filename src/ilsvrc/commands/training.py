@@ -1,4 +1,4 @@
-"""`ilsvrc train`, `evaluate` and `report`: one network, and several beside each other."""
+"""`ilsvrc train`, `evaluate`, `ensemble` and `report`: one network, several together, and beside each other."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -139,4 +139,37 @@ def report(runs: Annotated[tuple[Path, ...], Parameter(negative="")], /, *, out:
     print(job(runs, out))
 
 
-COMMANDS = (train, evaluate, report)
+def ensemble(
+    members: Annotated[tuple[Path, ...], Parameter(negative="")],
+    /,
+    *,
+    weights: str = "equal",
+    out: Path | None = None,
+    meta: Path | None = None,
+    json: Flag = False,
+) -> None:
+    """Combine what several networks said of the same images: each, each pair, each left out, and the gain of all.
+
+    Parameters
+    ----------
+    members
+        Score files that evaluate --save wrote, or finished runs by their own protocol: two or more.
+    weights
+        equal, a number for each member (1,1,2), or fitted: on one half of the images, and judged on the other.
+    out
+        Write the combination as a submission in the kit's form: a line of five guesses per image.
+    meta
+        The kit's meta.mat, whose ids the submission shall have; else classes are numbered by sorted WordNet id from 1.
+    json
+        Print JSON, for machines.
+    """
+    from ilsvrc.commands.output import print_json, show
+    from ilsvrc.jobs.ensemble import ensemble as job
+    from ilsvrc.jobs.ensemble import parsed
+    from ilsvrc.reports.ensemble_tables import lines
+
+    found = job(members, parsed(weights), out, meta)
+    print_json(found.as_json()) if json else show(*lines(found))
+
+
+COMMANDS = (train, evaluate, ensemble, report)

@@ -131,6 +131,9 @@ def recipes_page() -> str:
     for model, found in named.items():
         places = [f"[{name}](#{_anchor(recipe.source)})" for name, recipe in found.items()]
         rows.append((f"`{model}`", places[0], ", ".join(places[1:])))
+    boxed = {member.recipe.source: key for key, e in ENTRIES.items() if e.boxes for member in e.members}
+    recipes |= {member.recipe.source: member.recipe for e in ENTRIES.values() if e.boxes for member in e.members}
+    rows += [(f"`{key}`", f"[paper](#{_anchor(source)})", "") for source, key in boxed.items()]
     sections = [f"## {source}\n\n{_recipe(recipe)}" for source, recipe in recipes.items()]
     return f"""# Recipes
 

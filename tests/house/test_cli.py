@@ -14,9 +14,9 @@ MACHINE = {"--device", "--precision", "--compile", "--accumulate", "--loaders", 
 IMAGES = {"--reference-decode", "--bad-images", "--statistics"}
 NETWORK = {"--model", "--data", "--device"}
 OPTIONS: dict[str, set[str]] = {
-    "demo": {"--out", "--seed"},
+    "demo": {"--out", "--seed", "--tasks"},
     "race": {
-        *{"--data", "--out", "--models", "--full", "--epochs", "--image-size", "--width", "--seed"},
+        *{"--data", "--out", "--task", "--models", "--full", "--epochs", "--image-size", "--width", "--seed"},
         *{"--device", "--precision", "--loaders", "--reference-decode", "--bad-images"},
     },
     "mini": {"DIRECTORY", "--train", "--val", "--test", "--seed", "--detection", "--no-detection"},

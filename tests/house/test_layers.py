@@ -87,7 +87,7 @@ ONE_FILE = {
 ONLY_IN = {
     ("train", "safetensors"): {"train/checkpoint.py"},
     ("data", "simplejpeg"): {"data/decode.py"},
-    ("jobs", "PIL"): {"jobs/pictures.py", "jobs/pack.py"},
+    ("jobs", "PIL"): {"jobs/draw_boxes.py", "jobs/pictures.py", "jobs/pack.py"},
     ("viz", "PIL"): {"viz/picture.py"},
 }
 # Peers of the benchmarks: not dependencies, so imported where they are measured and nowhere else.

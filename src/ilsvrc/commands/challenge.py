@@ -1,14 +1,20 @@
 """`ilsvrc demo`, `race` and `mini`: the challenge re-run."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from ilsvrc.commands.options import BadImages, Flag, Natural, Positive, Precision, Seed, Threads, Width
+from ilsvrc.commands.groups import Decoding
+from ilsvrc.commands.options import Flag, Natural, Positive, Precision, Seed, Threads, Width
+
+Tasks = Annotated[
+    tuple[Literal["classification", "localization", "detection", "all"], ...],
+    Parameter(negative="", consume_multiple=True),
+]
 
 
-def demo(*, out: Path = Path("demo"), seed: Seed = 0) -> None:
+def demo(*, out: Path = Path("demo"), seed: Seed = 0, tasks: Tasks = ("classification",)) -> None:
     """Re-run the challenge in miniature: build the mini set, race seven winners, write the report (about 10 minutes).
 
     Parameters
@@ -17,20 +23,24 @@ def demo(*, out: Path = Path("demo"), seed: Seed = 0) -> None:
         Where the images, the runs, results.json and report.html go.
     seed
         Of the images, the initialisations and every draw.
+    tasks
+        One or several of the challenge's three, or all of them.
     """
     from ilsvrc.commands.output import show_race
     from ilsvrc.jobs.demo import demo as job
+    from ilsvrc.jobs.demo import tasks_named
     from ilsvrc.jobs.machine import bench, keep_memory
     from ilsvrc.reports.progress import Watch
 
     keep_memory()
-    show_race(job(out, seed, bench(), Watch()), out)
+    show_race(job(out, seed, bench(), Watch(), tasks_named(tasks)), out)
 
 
 def race(
     *,
     data: Path,
     out: Path = Path("race"),
+    task: Literal["classification", "localization", "detection"] = "classification",
     models: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=True)] = (),
     full: Flag = False,
     epochs: Positive | None = None,
@@ -40,8 +50,7 @@ def race(
     device: str = "auto",
     precision: Precision = "auto",
     loaders: Threads | None = None,
-    reference_decode: Flag = False,
-    bad_images: BadImages = "stop",
+    images: Decoding = Decoding(),
 ) -> None:
     """Race the winners on a data set and write the report; started again with the same words it redoes nothing.
 
@@ -51,8 +60,10 @@ def race(
         A data set: folders of classes, the official layout, Tiny ImageNet, or a mini set.
     out
         Where the runs, results.json and report.html go.
+    task
+        Of the challenge's three.
     models
-        Only these networks or entries, one or several.
+        Only these networks or entries.
     full
         The papers' networks, sizes and recipes instead of miniatures: for a GPU and patience.
     epochs
@@ -69,22 +80,18 @@ def race(
         Of the networks' arithmetic; auto takes bf16 where the machine multiplies it in hardware.
     loaders
         Threads that decode and augment.
-    reference_decode
-        Decode and resize to the bit as Pillow does, slower.
-    bad_images
-        stop refuses an image that cannot be decoded; skip puts the next of its class there, and says so.
     """
     from ilsvrc.commands.output import show_race
+    from ilsvrc.jobs import race as job
     from ilsvrc.jobs.input import reading
     from ilsvrc.jobs.machine import bench, keep_memory
-    from ilsvrc.jobs.race import Wishes
-    from ilsvrc.jobs.race import race as job
     from ilsvrc.reports.progress import Watch
 
     keep_memory()
-    read = reading(reference_decode, bad_images)
-    wishes = Wishes(full=full, names=models, epochs=epochs, image_size=image_size, width=width, seed=seed, reading=read)
-    show_race(job(str(data), out, wishes, bench(device, precision, loaders), Watch()), out)
+    more: dict[str, Any] = {"epochs": epochs, "image_size": image_size, "width": width, "seed": seed}
+    read = reading(images.reference_decode, images.bad_images)
+    wishes = job.Wishes(tasks=(task,), full=full, names=models, reading=read, **more)
+    show_race(job.race(str(data), out, wishes, bench(device, precision, loaders), Watch()), out)
 
 
 def mini(

@@ -54,3 +54,14 @@ class Images:
     statistics: Path | None = None
     """Take mean, deviation and axes of colour noise from this file of ilsvrc statistics, instead of the mean of a
     sample and the usual axes."""
+
+
+@Parameter(name="*", group="Images")
+@dataclass(frozen=True, kw_only=True)
+class Decoding:
+    """How images are read where nothing is taken from a file of statistics."""
+
+    reference_decode: Flag = False
+    "Decode and resize to the bit as Pillow does, slower."
+    bad_images: BadImages = "stop"
+    "stop refuses an image that cannot be decoded; skip puts the next of its class there, and says so."

@@ -33,13 +33,15 @@ def show(*parts: RenderableType) -> None:
 
 def show_race(race: "Race", out: Path) -> None:
     """The race's table, its verdict, and where the report is."""
-    from ilsvrc.reports.tables import plain_text, table
+    from ilsvrc.reports.tables import plain_text, table, task_lines
     from ilsvrc.reports.verdict import verdict
 
     console = Console()
     if console.is_terminal:
-        console.print(table(race))
-        console.print(verdict(race), highlight=False, markup=False)
+        if race.contenders or not race.tasks:
+            console.print(table(race))
+            console.print(verdict(race), highlight=False, markup=False)
+        console.print("\n".join(task_lines(race)), highlight=False, markup=False)
     else:
         print(plain_text(race))
     print(f"report: {out / 'report.html'}   numbers: {out / 'results.json'}   runs: {out / 'runs'}")

@@ -26,12 +26,12 @@ def train(
     hardware: Hardware = Hardware(),
     images: Images = Images(),
 ) -> int:
-    """Train one network on a data set; started again with the same words it goes on where it stopped.
+    """Train a network, or an entry to localization or detection; the same words again go on where it stopped.
 
     Parameters
     ----------
     name
-        A network of `ilsvrc models`.
+        A network of `ilsvrc models`, or an entry of `ilsvrc list` to localization or detection.
     data
         A data set: folders of classes, the official layout, Tiny ImageNet, or a mini set.
     recipe
@@ -45,7 +45,7 @@ def train(
     seed
         Of initialisation, order and every draw.
     start
-        For a recipe that starts from another training: its run, or a file of weights.
+        For a recipe that starts from another training: its run, or a file of weights; for an entry its classifier.
     out
         The run's directory; runs/NAME.SEED by default.
     resume
@@ -110,16 +110,16 @@ def evaluate(
     from dataclasses import asdict
 
     from ilsvrc.commands.output import print_json
-    from ilsvrc.jobs.evaluate import evaluate as judge
     from ilsvrc.jobs.input import reading
     from ilsvrc.jobs.machine import bench, keep_memory
+    from ilsvrc.jobs.verdicts import verdicts
 
     keep_memory()
     read, place = reading(reference_decode, bad_images), None if data is None else str(data)
-    verdict = judge(run, place, split, protocol, bench(device, precision), read)
+    scores = verdicts(run, place, split, protocol, bench(device, precision), read)
     if json:
-        return print_json([asdict(verdict.top1), asdict(verdict.top5)])
-    for score in (verdict.top1, verdict.top5):
+        return print_json([asdict(score) for score in scores])
+    for score in scores:
         print(f"{score.metric} {score.value:.2%} of {score.images:,} images ({score.rules})")
     return None
 

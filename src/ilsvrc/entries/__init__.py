@@ -31,6 +31,7 @@ ENTRIES: dict[str, Entry] = {
     "overfeat-2013-cls": overfeat_2013.CLASSIFICATION,
     "googlenet-2014-cls": googlenet_2014.CLASSIFICATION,
     "vgg-2014-cls": vgg_2014.CLASSIFICATION,
+    "vgg-2014-loc": vgg_2014.LOCALIZATION,
     "msra-2015-cls": msra_2015.CLASSIFICATION,
     "reception-2015-cls": inception_2015.RECEPTION,
     "trimps-2016-cls": trimps_2016.CLASSIFICATION,

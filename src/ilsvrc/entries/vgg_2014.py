@@ -1,4 +1,7 @@
-"""VGG, ILSVRC 2014: Simonyan and Zisserman, Very Deep Convolutional Networks, 2014. Second in classification."""
+"""VGG, ILSVRC 2014: Simonyan and Zisserman, Very Deep Convolutional Networks, 2014.
+
+First in localization, second in classification.
+"""
 
 from dataclasses import replace
 
@@ -6,13 +9,16 @@ from ilsvrc.entries.protocols import PROTOCOLS
 from ilsvrc.entries.row import Paper, on_test, one, val
 from ilsvrc.spec import (
     SGD,
+    Crops,
     Entry,
     Member,
+    Merging,
     Mirror,
     PcaLighting,
     Protocol,
     RandomCrop,
     Recipe,
+    Regression,
     Reported,
     ShortSide,
     Start,
@@ -192,5 +198,55 @@ ROWS = (
             ("crops", "multi-crop", GRID, val(23.9, 7.2)),
             ("both", "multi-crop and dense", BOTH, val(23.7, 6.8) + on_test(top5=6.8)),
         )
+    ),
+)
+
+BOXES = Recipe(
+    source="Simonyan and Zisserman 2014, appendix A, S = 384",
+    epochs=74,
+    batch=256,
+    optimizer=replace(SGD_OF_ALL, lr=0.001),
+    schedule=SCHEDULE,
+    augment=S384.augment,
+    mean="channel",
+    init="gaussian",
+    gaps=(
+        *OPEN,
+        "length: not given, and the training is 'similar' to the classifier's: as that",
+        "colour noise: as the classifier's, for the same reason",
+    ),
+)
+BOXES_256 = replace(BOXES, source="Simonyan and Zisserman 2014, appendix A, S = 256", augment=A.augment)
+
+LOCALIZATION = Entry(
+    key="vgg-2014-loc",
+    year=2014,
+    team="VGG",
+    task="localization",
+    members=(Member(model="vgg16", recipe=BOXES), Member(model="vgg16", recipe=BOXES_256)),
+    protocol=Crops(layout="center", short_sides=(384,), size=224),
+    reported=(
+        Reported(metric="top-5 localization error", percent=25.3, split="test", source="table 9, fusion of two"),
+        Reported(metric="top-5 localization error", percent=26.9, split="val", source="table 9, fusion of two"),
+        Reported(metric="top-5 localization error", percent=27.5, split="val", source="table 9, S = 384, two scales"),
+        Reported(metric="top-5 localization error", percent=28.2, split="val", source="table 9, S = 384"),
+        Reported(metric="top-5 localization error", percent=26.7, split="test", source="table 9, S = 384"),
+        Reported(metric="top-5 localization error", percent=29.5, split="val", source="table 9, S = 256"),
+    ),
+    source="Simonyan and Zisserman 2014, appendix A",
+    new="The classifier's last layer becomes one box per class, and all layers learn again.",
+    boxes=Regression(
+        classifier="vgg-2014-cls",
+        head="last layer",
+        per_class=True,
+        coordinates="centre",
+        trained="all",
+        merging=Merging(threshold=0.75),
+    ),
+    gaps=(
+        "in what unit the box is regressed is not said: relative to the window, as OverFeat's",
+        "the size of merged boxes' distance that still merges is not given: ours",
+        "with several objects of the class the largest in the window is taught; the paper has one object",
+        "the boxes that reach beyond the window are not cut off in training; not said",
     ),
 )

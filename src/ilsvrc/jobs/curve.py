@@ -12,8 +12,8 @@ def curve(epochs: Sequence[dict[str, float]]) -> tuple[Point, ...]:
             epoch=epoch["epoch"],
             seconds=epoch["seconds"],
             train_loss=epoch["loss"],
-            val_top1_error=epoch["top1_error"],
-            val_top5_error=epoch["top5_error"],
+            val_top1_error=epoch.get("top1_error"),
+            val_top5_error=epoch.get("top5_error"),
             rate=epoch["rate"],
         )
         for epoch in epochs

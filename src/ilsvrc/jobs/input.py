@@ -41,12 +41,16 @@ class Splits:
     fingerprint: str
 
 
-def open_splits(path: str) -> Splits:
-    """Both halves of the data set at `path`. Raises DataError when they cannot be read or do not fit together."""
+def open_splits(path: str, *, labelled: bool = True) -> Splits:
+    """Both halves of the data set at `path`; labelled: every image to learn from must have a label.
+
+    Raises DataError when they cannot be read or do not fit together.
+    """
     train, val = data.open(path, "train"), data.open(path, "val")
     if train.classes.wnids != val.classes.wnids:
         raise DataError(f"{path} has other classes in train than in val; both halves must name the same classes")
-    _check_labels(train, path)
+    if labelled:
+        _check_labels(train, path)
     fingerprint = f"{data.fingerprint(train)}-{data.fingerprint(val)}"
     return Splits(path, train, val, fingerprint)
 
@@ -121,7 +125,8 @@ def reading(reference: bool, bad: Literal["stop", "skip"]) -> Reading:
 class Feed:
     """How images are brought to a network: by how many threads, which share of every batch, how they are read.
 
-    kept has the prepared images of other loaders of the same kind; boxes says whether they are wanted.
+    kept has the prepared images of other loaders of the same kind; boxes says whether they are wanted, and beyond
+    that they keep what a crop leaves outside.
     """
 
     threads: int = 2
@@ -129,6 +134,7 @@ class Feed:
     reading: Reading = USUAL
     kept: Kept | None = None
     boxes: bool = False
+    beyond: bool = False
 
 
 def training_loader(dataset: Dataset, recipe: Recipe, batch: int, seed: int, feed: Feed) -> Loader:
@@ -176,7 +182,10 @@ def _loader(dataset: Dataset, treatment: Treatment, batch: int, seed: int | None
 def _picture(image: Image | Prepared, feed: Feed, rows: int | None = None) -> Picture:
     """The decoded image, at least its upper `rows`, with its boxes where they are wanted."""
     boxes = NO_BOXES if image.boxes is None or not feed.boxes else image.boxes.astype(np.float32)
-    return Picture(image.pixels(rows), boxes, resampler=feed.reading.decoder)
+    picture = Picture(image.pixels(rows), boxes, resampler=feed.reading.decoder, beyond=feed.beyond)
+    if not feed.beyond or not len(boxes) or isinstance(image, Prepared):
+        return picture
+    return replace(picture, boxes=geometry.inside(boxes, image.width, image.height))
 
 
 def _augmented(image: Image | Prepared, steps: tuple[Augmentation, ...], rng: random.Random, feed: Feed) -> Picture:

@@ -57,10 +57,10 @@ def guesses(probabilities: np.ndarray, classes: Classes) -> tuple[Guess, ...]:
     )
 
 
-def thumbnail(dataset: Dataset, index: int) -> bytes:
-    """The image as a JPEG of at most SIDE pixels on its longer side."""
+def thumbnail(dataset: Dataset, index: int, side: int = SIDE) -> bytes:
+    """The image as a JPEG of at most `side` pixels on its longer side."""
     image = Image.fromarray(decode(dataset[index]))
-    image.thumbnail((SIDE, SIDE))
+    image.thumbnail((side, side))
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=82)
     return buffer.getvalue()

@@ -5,19 +5,19 @@ What exists is not redone: a race that stops is started again with the same word
 
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import torch
 
 from ilsvrc import models
-from ilsvrc.data.decode import USUAL, Reading
 from ilsvrc.entries import ENTRIES
 from ilsvrc.entries.miniature import MINIATURES, PROTOCOL
 from ilsvrc.entries.recipes import PAPER
 from ilsvrc.entries.titles import TITLES
 from ilsvrc.errors import SpecError
+from ilsvrc.jobs.box_tasks import RACE
 from ilsvrc.jobs.clock import Clock
 from ilsvrc.jobs.curve import curve
 from ilsvrc.jobs.input import Splits, open_splits
@@ -28,6 +28,7 @@ from ilsvrc.jobs.pictures import pictures
 from ilsvrc.jobs.stores import Stores
 from ilsvrc.jobs.train import run_training
 from ilsvrc.jobs.training import Training
+from ilsvrc.jobs.wishes import Wishes as Wishes
 from ilsvrc.models import anatomy
 from ilsvrc.reports import race_report
 from ilsvrc.reports.formats import duration
@@ -41,19 +42,6 @@ from ilsvrc.train.recipe import while_training
 from ilsvrc.train.run import Run
 
 PRECISIONS = {"bf16": "bfloat16", "fp32": "float32", "fp16": "float16", "tf32": "TensorFloat-32"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wishes:
-    """What a user may change of a race without writing an entry."""
-
-    full: bool = False
-    names: tuple[str, ...] = ()  # models or entries; all of them when empty
-    epochs: int | None = None
-    image_size: int | None = None
-    width: float | None = None
-    seed: int = 0
-    reading: Reading = USUAL
 
 
 def seats(wishes: Wishes) -> dict[str, Member]:
@@ -73,21 +61,25 @@ def seats(wishes: Wishes) -> dict[str, Member]:
 
 
 def race(path: str, out: Path, wishes: Wishes, bench: Bench, watch: Watch, command: str | None = None) -> Race:
-    """Race on the data set at `path`; runs, results.json and report.html end in `out`.
+    """Race on the data set at `path` in the tasks that are wished; runs, results.json and report.html end in `out`.
 
     command is what runs it again, the words of this process by default.
 
     Raises DataError, SpecError or Diverged for what a user can mend, Stopped when asked to stop.
     """
     began, started = time.monotonic(), datetime.now().astimezone().isoformat(timespec="seconds")
-    splits = open_splits(path)
-    trainings = {key: _training(key, member, wishes) for key, member in seats(wishes).items()}
+    _check_tasks(wishes)
+    splits = open_splits(path, labelled=wishes.tasks != ("detection",))
+    chosen = seats(wishes) if "classification" in wishes.tasks else {}
+    trainings = {key: _training(key, member, wishes) for key, member in chosen.items()}
+    networks = f"{len(trainings)} networks, " if trainings else ""
     watch.say(
-        f"{len(trainings)} networks, {len(splits.train.classes)} classes, "
+        f"{networks}{len(splits.train.classes)} classes, "
         f"{len(splits.train):,} images to learn from, {len(splits.val):,} to be judged on"
     )
     with watch.live():
-        runs = _run_all(trainings, splits, out / "runs", bench, watch)
+        runs = _run_all(trainings, splits, out / "runs", bench, watch) if trainings else {}
+    others = tuple(RACE[task](path, out, wishes, bench, watch) for task in wishes.tasks if task != "classification")
     contenders = tuple(_contender(key, trainings[key], run, len(splits.train.classes)) for key, run in runs.items())
     result = Race(
         title="The ImageNet challenge re-run" + ("" if wishes.full else " in miniature"),
@@ -101,9 +93,17 @@ def race(path: str, out: Path, wishes: Wishes, bench: Bench, watch: Watch, comma
         protocol=_protocol(list(trainings.values())),
         seed=wishes.seed,
         pictures=pictures(splits.val, {trainings[key].member.model: run for key, run in runs.items()}),
+        tasks=others,
     )
     write_report(result, out)
     return result
+
+
+def _check_tasks(wishes: Wishes) -> None:
+    unknown = [task for task in wishes.tasks if task != "classification" and task not in RACE]
+    if unknown or not wishes.tasks:
+        asked = unknown[0] if unknown else "no task"
+        raise SpecError(f"{asked} is asked for; there are {', '.join(('classification', *RACE))}")
 
 
 def write_report(result: Race, out: Path) -> None:

@@ -6,9 +6,11 @@ from typing import Any, Literal
 
 from ilsvrc import models
 from ilsvrc.data.decode import USUAL, Reading
+from ilsvrc.entries import ENTRIES
 from ilsvrc.entries.miniature import PROTOCOL
 from ilsvrc.entries.recipes import recipes_of
 from ilsvrc.errors import SpecError
+from ilsvrc.jobs.box_tasks import TRAIN
 from ilsvrc.jobs.colours import read_colours
 from ilsvrc.jobs.input import open_splits
 from ilsvrc.jobs.machine import Bench
@@ -69,9 +71,12 @@ def train_one(
 
     Raises SpecError, DataError, Diverged or Stopped, as run_training does.
     """
-    training = order.training()
     directory = out or Path("runs") / f"{order.name}.{order.seed}"
     bench.processes.first_does(lambda: _check_new(directory, resume))
+    entry = ENTRIES.get(order.name)
+    if entry and entry.task in TRAIN:
+        return TRAIN[entry.task](order, path, directory, bench, watch)
+    training = order.training()
     watch.say(f"{order.name} as in {training.member.recipe.source}")
     written = replace(order, batch=None).training().member.recipe.gaps
     for change in training.recipe.gaps[len(written) :]:

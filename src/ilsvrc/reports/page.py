@@ -16,10 +16,13 @@ from ilsvrc.reports.layout import bullets, facts, section
 from ilsvrc.reports.markup import Html, element, join
 from ilsvrc.reports.race_report import Race, ranked
 from ilsvrc.reports.result import curves_section, result_section
+from ilsvrc.reports.task_part import TITLES, sentence, task_section
+from ilsvrc.reports.task_result import TaskResult, best_first, figure_of
 from ilsvrc.reports.verdict import caveats, certificate, headline, verdict
 
 MOSAIC_IMAGES, MOSAIC_BYTES = 12, 150_000  # in the head of the page, where images stand a second time
 PARTS = {"result": "Result", "curves": "Curves", "challenge": "Challenge", "networks": "Networks"}
+FIGURES = {"localization": "localization error", "detection": "mean AP"}
 PARTS |= {"images": "Images", "again": "Run it again"}
 
 
@@ -33,22 +36,25 @@ def write_page(race: Race, path: Path) -> None:
 
 def page(race: Race) -> str:
     """The report as HTML text."""
-    parts = {
-        "result": result_section(race),
-        "curves": curves_section(race),
+    ran = bool(race.contenders)
+    parts: dict[str, Html | None] = {
+        "result": result_section(race) if ran or not race.tasks else None,
+        "curves": curves_section(race) if ran else None,
+        **{one.task: task_section(one) for one in race.tasks},
         "challenge": challenge_section(),
-        "networks": cards_section(race),
+        "networks": cards_section(race) if ran else None,
         "images": gallery_section(race),
         "again": _again(race),
     }
-    links = (element("a", {"href": f"#{name}"}, PARTS[name]) for name, part in parts.items() if part is not None)
+    there = {name: part for name, part in parts.items() if part is not None}
+    links = (element("a", {"href": f"#{name}"}, (PARTS | TITLES)[name]) for name in there)
     body = element(
         "body",
         None,
-        element("a", {"class": "skip", "href": "#result"}, "Skip to the result"),
+        element("a", {"class": "skip", "href": f"#{next(iter(there))}"}, "Skip to the result"),
         _head(race),
         element("nav", {"aria-label": "Parts of the report"}, *links),
-        element("main", None, *parts.values()),
+        element("main", None, *there.values()),
         _foot(race),
     )
     return document(f"{headline(race)}: {race.title}", body)
@@ -60,7 +66,8 @@ def _head(race: Race) -> Html:
         {"class": "opening"},
         element("p", {"class": "kicker"}, race.title),
         element("h1", None, headline(race)),
-        element("p", {"class": "verdict"}, verdict(race)),
+        element("p", {"class": "verdict"}, verdict(race)) if race.contenders or not race.tasks else None,
+        *(element("p", {"class": "verdict"}, f"{TITLES[one.task]}: {sentence(one)}") for one in race.tasks),
     )
     return element(
         "header",
@@ -90,8 +97,9 @@ def _numbers(race: Race) -> Html:
     return facts(
         [
             ("best top-5 error", percent(best[0].top5_error) if best else None),
-            ("by chance", percent(data.chance_top5_error)),
-            ("networks", whole(len(race.contenders))),
+            *((f"best {FIGURES[one.task]}", _best(one)) for one in race.tasks),
+            ("top-5 by chance", percent(data.chance_top5_error)),
+            ("networks", whole(len(race.contenders) + sum(len(one.finders) for one in race.tasks))),
             ("classes", whole(data.classes)),
             ("training images", whole(data.train_images)),
             (f"{split_name(data.split)} images", whole(data.val_images)),
@@ -100,6 +108,11 @@ def _numbers(race: Race) -> Html:
         ],
         "numbers",
     )
+
+
+def _best(result: TaskResult) -> str | None:
+    order = best_first(result)
+    return percent(figure_of(result.task, order[0])) if order else None
 
 
 def _limits(race: Race) -> Html | None:

@@ -7,9 +7,12 @@ built by hand. An unknown number is None and is shown as a dash, never as zero.
 
 import math
 from dataclasses import asdict, dataclass, fields
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ilsvrc.spec import Reported
+
+if TYPE_CHECKING:
+    from ilsvrc.reports.task_result import TaskResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +154,7 @@ class Race:
     protocol: str  # how the images were looked at: 'one centre crop, 56 of 64 pixels'
     seed: int
     pictures: tuple[Picture, ...] = ()
+    tasks: "tuple[TaskResult, ...]" = ()  # the other tasks, where they were raced too
 
 
 def known(number: float | None) -> TypeGuard[float]:
@@ -183,12 +187,17 @@ def results(race: Race) -> dict[str, Any]:
     """The race as JSON-able data, the content of `results.json`: every number of the page but no image.
 
     'entries' holds one object per contender, in the race's order, with its fields
-    (errors as fractions), the 95 % intervals and the published figures. Numbers
-    that are not finite are None.
+    (errors as fractions), the 95 % intervals and the published figures, and behind them
+    those of the other tasks. Numbers that are not finite are None.
     """
+    from ilsvrc.reports import task_result
+
     record: dict[str, Any] = {
         "title": race.title,
-        "entries": [_entry(contender, race.data) for contender in race.contenders],
+        "entries": [
+            *(_entry(contender, race.data) for contender in race.contenders),
+            *(row for task in race.tasks for row in task_result.entry_rows(task)),
+        ],
         "ranking": [contender.name for contender in ranked(race)],
         "data": {
             **asdict(race.data),
@@ -202,13 +211,14 @@ def results(race: Race) -> dict[str, Any]:
         "seconds": race.seconds,
         "machine": asdict(race.machine),
         "pictures": [_picture(picture) for picture in race.pictures],
+        "tasks": {task.task: task_result.record(task) for task in race.tasks},
     }
     clean: dict[str, Any] = _finite(record)
     return clean
 
 
 def _entry(contender: Contender, data: Data) -> dict[str, Any]:
-    entry = asdict(contender)
+    entry = {"task": "classification", **asdict(contender)}
     for metric in ("top1_error", "top5_error"):
         error = entry[metric]
         entry[f"{metric}_interval"] = interval(error, data.val_images) if data.val_images and known(error) else None

@@ -3,9 +3,10 @@
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from ilsvrc.reports.formats import DASH, SPACE, duration, percent, plain, short
+from ilsvrc.reports.formats import DASH, SPACE, duration, percent, plain, short, whole
 from ilsvrc.reports.race_report import Contender, Race, ranked
 from ilsvrc.reports.result import published_error
+from ilsvrc.reports.task_result import figure_of
 from ilsvrc.reports.verdict import certificate, verdict
 
 HEAD = ("Entry", "Year", "Published", "Top-5", "Top-1", "Params", "MACs", "Time")
@@ -45,8 +46,23 @@ def plain_text(race: Race) -> str:
         ).rstrip()
         for row in rows
     ]
-    text = "\n".join([race.title, "", *lines, "", verdict(race), *_notes(race)])
+    own = [*lines, "", verdict(race)] if race.contenders or not race.tasks else []
+    text = "\n".join([race.title, "", *own, *task_lines(race), *_notes(race)])
     return text.replace(SPACE, " ").replace(DASH, "-")
+
+
+def task_lines(race: Race) -> list[str]:
+    """The other tasks in plain lines: who scored what, what was published, and what a box without looking scores."""
+    lines = []
+    for one in race.tasks:
+        lines += ["", f"{one.task} ({whole(one.val_images)} images; {one.rules})"]
+        width = max([len(finder.key) for finder in one.finders], default=0)
+        for finder in one.finders:
+            reported = next(iter(finder.published), None)
+            told = f"published {plain(reported.percent)}{SPACE}%" if reported else ""
+            lines.append(f"  {finder.key:<{width}}  {percent(figure_of(one.task, finder)):>7}  {told}".rstrip())
+        lines += [f"  {base.label}: {percent(base.value)}" for base in one.baselines]
+    return [*lines, ""] if lines else []
 
 
 def _row(contender: Contender) -> tuple[str, ...]:

@@ -4,10 +4,14 @@ from itertools import combinations
 
 from ilsvrc.reports.formats import listed, percent, plain, plural, whole
 from ilsvrc.reports.race_report import Contender, Race, interval, known, ranked
+from ilsvrc.reports.task_result import best_first
 
 
 def headline(race: Race) -> str:
     """Who won, in three to six words."""
+    if race.tasks and not race.contenders:
+        best = [order[0].title for order in map(best_first, race.tasks) if order]
+        return f"{best[0]} finds most" if best else "No entry finished"
     order = ranked(race)
     if not order:
         return "No network finished"

@@ -1,1 +1,1 @@
-"""What localization and detection add to classification: boxes, targets, suppression, regions."""
+"""What localization and detection add to classification: boxes, targets, merging, suppression, regions."""

@@ -30,15 +30,23 @@ def short_side(picture: Picture, pixels: int) -> Picture:
 
 
 def cut(picture: Picture, left: int, top: int, width: int, height: int) -> Picture:
-    """The rectangle from (left, top); boxes are clipped to it, and one wholly outside becomes (0, 0, -1, -1)."""
+    """The rectangle from (left, top); boxes are clipped to it, and one wholly outside becomes (0, 0, -1, -1).
+
+    Where the picture's boxes may lie beyond it, they are moved alone.
+    """
     pixels = picture.pixels[top : top + height, left : left + width]
     if not len(picture.boxes):
         return picture.showing(pixels)
     boxes = picture.boxes - np.array([left, top, left, top], picture.boxes.dtype)
+    return replace(picture, pixels=pixels, boxes=boxes if picture.beyond else inside(boxes, width, height))
+
+
+def inside(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
+    """The boxes, (B, 4), clipped to an image of that size; those that hold none of its pixels become (0, 0, -1, -1)."""
     low, high = np.zeros(2, boxes.dtype), np.array([width - 1, height - 1], boxes.dtype)
-    boxes = np.concatenate([np.maximum(boxes[:, :2], low), np.minimum(boxes[:, 2:], high)], axis=1)
-    boxes[_empty(boxes)] = (0, 0, -1, -1)
-    return replace(picture, pixels=pixels, boxes=boxes)
+    clipped = np.concatenate([np.maximum(boxes[:, :2], low), np.minimum(boxes[:, 2:], high)], axis=1)
+    clipped[_empty(clipped)] = (0, 0, -1, -1)
+    return clipped
 
 
 def center_square(picture: Picture, size: int) -> Picture:

@@ -17,12 +17,14 @@ class Picture:
     pixels is (H, W, 3) uint8, RGB. boxes is (B, 4), each row xmin, ymin, xmax, ymax, both edges inside.
     shift is (3,) float32 on the 0-255 scale: Krizhevsky et al. 2012 add their colour noise to the
     mean-subtracted image without clipping, which uint8 cannot hold. resampler says how it is resized.
+    beyond says that boxes keep what lies outside of the pixels, instead of being cut with them.
     """
 
     pixels: np.ndarray
     boxes: np.ndarray = field(default_factory=lambda: NO_BOXES)
     shift: np.ndarray = field(default_factory=lambda: NO_SHIFT)
     resampler: Resampler = "fast"
+    beyond: bool = False
 
     @property
     def height(self) -> int:

@@ -1,0 +1,217 @@
+"""Judge a box regressor on a split: a classifier's five labels, each with a box, scored by the kit's rules."""
+
+import io
+import random
+from dataclasses import dataclass, replace
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ilsvrc.data.batch import Batch, Views
+from ilsvrc.data.decode import USUAL, Image, Reading
+from ilsvrc.data.kept import Kept, Prepared
+from ilsvrc.data.loader import Loader, Treatment
+from ilsvrc.data.sample import Dataset
+from ilsvrc.errors import DataError
+from ilsvrc.jobs.input import Normal
+from ilsvrc.jobs.machine import Bench
+from ilsvrc.predict.views import views
+from ilsvrc.scoring import Guesses, Localization, Objects, localization_errors
+from ilsvrc.spec import Crops, Regression
+from ilsvrc.tasks.localize import edges_of, holds_pixels, on_image
+from ilsvrc.train import checkpoint
+from ilsvrc.train.loss import autocast
+from ilsvrc.transforms import geometry
+from ilsvrc.transforms.picture import NO_SHIFT, Picture
+from ilsvrc.transforms.resample import by_themselves
+
+TOP = 5  # guesses that the challenge counts
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What is true of a split: labels (N,), objects by ILSVRC ids of our own (label + 1), and who has one of its label.
+
+    judged is (N,) bool: the image has a box of its label that holds a pixel.
+    """
+
+    labels: np.ndarray
+    objects: Objects
+    judged: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Located:
+    """Five labels and boxes for each image of a split, best first; boxes in the image's pixels, both edges inside."""
+
+    names: tuple[str, ...]
+    truth: np.ndarray  # (N,) labels
+    labels: np.ndarray  # (N, G)
+    probabilities: np.ndarray  # (N, G)
+    boxes: np.ndarray  # (N, G, 4)
+    sizes: np.ndarray  # (N, 2) width and height
+    judged: np.ndarray  # (N,) bool: the image has a true box of its label
+
+
+class BoxJudge:
+    """A split and a protocol, ready to have boxes judged; decoded views are kept between calls.
+
+    Images without a usable box of their label are left out of the error, and the score says how many.
+    """
+
+    def __init__(
+        self, dataset: Dataset, protocol: Crops, regression: Regression, bench: Bench, reading: Reading = USUAL
+    ) -> None:
+        self.dataset, self.protocol, self.regression, self.bench = dataset, protocol, regression, bench
+        self.truth = truth_of(dataset)
+        if not self.truth.judged.any():
+            raise DataError(
+                f"no image of {getattr(dataset, 'root', 'the data set')} has a box of its label; "
+                "localization is judged by boxes: put the box files there"
+            )
+        self.loader = windows_loader(dataset, protocol, bench, reading)
+
+    def __call__(self, network: nn.Module, normal: Normal, probabilities: np.ndarray) -> Located:
+        """Boxes for the classes that a classifier finds most probable; probabilities: (N, C), in the split's order."""
+        labels = ranked(probabilities)
+        boxes = np.zeros((*labels.shape, 4))
+        sizes = np.zeros((len(labels), 2), np.int64)
+        names: list[str] = []
+        network.eval()
+        with torch.inference_mode():
+            for batch in self.loader.epoch(0, write=normal.writer(self.bench.device)):
+                at = slice(len(names), len(names) + len(batch.names))
+                numbers = self._numbers(network, normal.images(batch, self.bench.device), labels[at])
+                boxes[at], sizes[at] = placed(numbers, batch, self.regression)
+                names += batch.names
+        chosen = np.take_along_axis(probabilities, labels, axis=1)
+        return Located(tuple(names), self.truth.labels, labels, chosen, boxes, sizes, self.truth.judged)
+
+    def _numbers(self, network: nn.Module, images: Tensor, labels: np.ndarray) -> np.ndarray:
+        """(B, G, 4) edges relative to the one window of each image, for each of its labels."""
+        with autocast(self.bench.device, self.bench.precision):
+            outputs = network(images.flatten(0, 1).contiguous(memory_format=torch.channels_last))
+        outputs = (outputs[0] if isinstance(outputs, tuple) else outputs).float().cpu()
+        edges = edges_of(outputs.unflatten(1, (-1, 4)), self.regression.coordinates)
+        places = torch.from_numpy(labels) if self.regression.per_class else torch.zeros(labels.shape, dtype=torch.long)
+        return edges[torch.arange(len(edges))[:, None], places].numpy()
+
+    def score(self, located: Located) -> Localization:
+        """Both errors by the kit's rules, over the images that have a true box."""
+        return verdict(located, self.truth.objects)
+
+
+def placed(edges: np.ndarray, batch: Batch, regression: Regression) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes (B, G, 4) on the images, and the images' sizes; each image's windows came with its views."""
+    assert batch.boxes is not None
+    boxes, sizes = np.zeros(edges.shape), np.zeros((len(edges), 2), np.int64)
+    for place, windows in enumerate(batch.boxes):
+        if windows is None:  # the image could not be decoded
+            sizes[place] = 1
+            continue
+        width, height = (int(number) for number in windows[0, 2:])
+        sizes[place] = width, height
+        boxes[place] = on_image(edges[place], windows[1], width, height)
+    return boxes, sizes
+
+
+def ranked(probabilities: np.ndarray) -> np.ndarray:
+    """(N, G) labels, most probable first; equal ones by label, lowest first."""
+    top = min(TOP, probabilities.shape[1])
+    return np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
+
+
+def windows_loader(dataset: Dataset, protocol: Crops, bench: Bench, reading: Reading) -> Loader:
+    """The protocol's views of every image; the boxes of a batch are the image's own extent and then its windows.
+
+    All in the image's pixels, right and bottom outside; of a mirrored window left and right are exchanged.
+    """
+
+    def look(image: Image) -> tuple[np.ndarray, np.ndarray]:
+        return seen(image.pixels(), protocol, reading)
+
+    def same(image: Image | Prepared, rng: random.Random) -> Views:
+        pixels, windows = (image.array, image.boxes) if isinstance(image, Prepared) else look(image)
+        return Views(pixels, NO_SHIFT, windows)
+
+    treatment = Treatment(fixed=look, drawn=same, boxes=True, reading=reading, begin=by_themselves)
+    return Loader(dataset, treatment, batch=64, threads=bench.loaders, kept=Kept())
+
+
+def seen(pixels: np.ndarray, protocol: Crops, reading: Reading) -> tuple[np.ndarray, np.ndarray]:
+    """The views of an image, (V, S, S, 3), and (1 + V, 4): its extent, then each window on it."""
+    height, width = pixels.shape[:2]
+    views_, windows = [], [(0.0, 0.0, width, height)]
+    for side in protocol.short_sides:
+        picture = geometry.at_least(
+            geometry.short_side(Picture(pixels, resampler=reading.decoder), side), protocol.size
+        )
+        x, y = width / picture.width, height / picture.height
+        for view in views(protocol, picture.width, picture.height, min(picture.width, picture.height)):
+            left, top, right, bottom = view.box
+            part = picture.pixels[top:bottom, left:right]
+            views_.append(part[:, ::-1] if view.mirror else part)
+            left, right = (right, left) if view.mirror else (left, right)
+            windows.append((left * x, top * y, right * x, bottom * y))
+    return np.stack(views_), np.array(windows)
+
+
+def truth_of(dataset: Dataset) -> Truth:
+    """The labels and the true boxes of a split. Raises DataError when an image has no label."""
+    labels, image, label, box = [], [], [], []
+    judged = np.zeros(len(dataset), bool)
+    for index in range(len(dataset)):
+        sample = dataset[index]
+        if sample.label is None:
+            raise DataError(f"{sample.name} has no label, so no error can be computed; take a split with ground truth")
+        labels.append(sample.label)
+        if sample.boxes is None or sample.box_labels is None:
+            continue
+        good = holds_pixels(sample.boxes)
+        judged[index] = bool((good & (sample.box_labels == sample.label)).any())
+        image += [index] * int(good.sum())
+        label += (sample.box_labels[good] + 1).tolist()
+        box += sample.boxes[good].tolist()
+    boxes = np.array(box, np.float64).reshape(-1, 4)
+    objects = Objects(len(dataset), np.array(image, np.int64), np.array(label, np.int64), boxes)
+    return Truth(np.array(labels, np.int64), objects, judged)
+
+
+def verdict(located: Located, objects: Objects) -> Localization:
+    """Both errors by the kit's rules, of the images with a true box; how many are left out stands in the rules."""
+    keep = np.flatnonzero(located.judged)
+    place = np.full(len(located.judged), -1)
+    place[keep] = np.arange(len(keep))
+    mine = place[objects.image] >= 0
+    kept = Objects(len(keep), place[objects.image][mine], objects.label[mine], objects.box[mine])
+    guesses = Guesses(located.labels[keep] + 1, located.boxes[keep])
+    found = localization_errors(guesses, located.truth[keep] + 1, kept)
+    lost = len(located.judged) - len(keep)
+    if not lost:
+        return found
+    note = f"; {lost:,} images without a box of their label are left out"
+    score = replace(found.localization, rules=found.localization.rules + note, excluded=lost)
+    return replace(found, localization=score)
+
+
+def write_located(path: Path, located: Located) -> None:
+    """As npz."""
+    buffer = io.BytesIO()
+    arrays = {name: getattr(located, name) for name in ("truth", "labels", "probabilities", "boxes", "sizes", "judged")}
+    np.savez_compressed(buffer, names=np.array(located.names), **arrays)
+    checkpoint.write_whole(path, lambda temporary: temporary.write_bytes(buffer.getvalue()))
+
+
+def read_located(path: Path) -> Located:
+    """What write_located wrote. Raises DataError when it is missing or damaged."""
+    names = ("truth", "labels", "probabilities", "boxes", "sizes", "judged")
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return Located(tuple(map(str, stored["names"])), *(stored[name] for name in names))
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as fault:
+        raise DataError(
+            f"{path} cannot be read ({fault}); delete {path.parent / 'scores.json'} and run the same command again"
+        ) from fault

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from ilsvrc import __version__
-from ilsvrc.commands import bench, challenge, data, draw, networks, score, training, weights
+from ilsvrc.commands import bench, challenge, claims, data, draw, networks, score, training, weights
 from ilsvrc.errors import IlsvrcError
 from ilsvrc.jobs.interrupt import Stopped
 
@@ -21,8 +21,9 @@ app = App(
     version=__version__,
     version_flags=["--version"],
 )
-for command in (*challenge.COMMANDS, *data.COMMANDS, *networks.COMMANDS, *training.COMMANDS, *weights.COMMANDS):
-    app.command(command)
+for part in (challenge, data, networks, training, weights, claims):
+    for command in part.COMMANDS:
+        app.command(command)
 app.command(score.app)
 app.command(draw.app)
 app.command(bench.app)

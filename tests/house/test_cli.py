@@ -44,6 +44,8 @@ OPTIONS: dict[str, set[str]] = {
     },
     "ensemble": {"MEMBERS", "--weights", "--out", "--meta", "--json"},
     "report": {"RUNS", "--out"},
+    "claims": {"--json"},
+    "claim": {"NAME", "--data", "--seeds", "--epochs", "--images", "--device", "--out", "--json"},
     "score classification": {
         *{"PREDICTIONS", "--truth", "--meta", "--kit", "--top"},
         *{"--as-the-kit", "--strict", "--json", "--html"},

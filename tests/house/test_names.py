@@ -16,6 +16,7 @@ SOURCES = sorted(ROOT.rglob("*.py"))
 
 PUBLIC: dict[str, set[str]] = {
     "ilsvrc": {"ENTRIES", "Entry", "Predictor", "__version__"},
+    "ilsvrc.claims": {"CLAIMS", "Claim"},
     "ilsvrc.data": {"Split", "credits", "description", "fingerprint", "name", "open"},
     "ilsvrc.models": {"CARDS", "MODELS", "build", "paper_size"},
     "ilsvrc.weights": {"Weights", "caffe", "load", "read_record", "save"},

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from small import BENCH, Told, training, uneven
+from small import BENCH, Told, averaged, training, uneven
 
 from ilsvrc.errors import IlsvrcError
 from ilsvrc.jobs import train as job
@@ -21,6 +21,7 @@ from ilsvrc.jobs.input import Splits, open_splits
 from ilsvrc.jobs.interrupt import Stopped
 from ilsvrc.jobs.preflight import built
 from ilsvrc.jobs.train import run_training
+from ilsvrc.jobs.training import Training
 from ilsvrc.train.parallel import How, Processes, join, seat
 from ilsvrc.train.run import Run
 
@@ -31,7 +32,7 @@ def of(processes: Processes, how: How) -> job.Bench:
     return replace(BENCH, processes=processes)
 
 
-def stopped(model: str, bench: job.Bench, splits: Splits, directory: Path, steps: int) -> None:
+def stopped(asked: Training, bench: job.Bench, splits: Splits, directory: Path, steps: int) -> None:
     """Train until the second process is told to stop, after so many of its steps."""
     taken = []
 
@@ -41,7 +42,7 @@ def stopped(model: str, bench: job.Bench, splits: Splits, directory: Path, steps
             os.kill(os.getpid(), signal.SIGTERM)
 
     try:
-        run_training(training(model), splits, directory, bench, Told(), moved=moved)
+        run_training(asked, splits, directory, bench, Told(), moved=moved)
     except Stopped as stop:
         (directory / f"stopped.{bench.processes.rank}").write_text(f"{stop.number} {len(taken)}")
 
@@ -100,15 +101,20 @@ def main() -> None:
         run_training(training("alexnet"), uneven(splits), folder / f"uneven.{how}", of(processes, how), Told())
     for how in ("sync", "fsdp"):
         bench, directory = of(processes, how), folder / f"stopped.{how}"
-        stopped("resnet18", bench, splits, directory, 6)
+        stopped(training("resnet18"), bench, splits, directory, 6)
         job.SAVE_EVERY = 0.0
         watch = Told()
         run_training(training("resnet18"), splits, directory, bench, watch)
         job.SAVE_EVERY = 600.0
         (directory / f"told.{processes.rank}").write_text("\n".join(watch.lines))
+    for steps in (5, 0):  # averages and recomputed statistics, stopped in the second epoch and continued; and whole
+        bench, directory = of(processes, "sync"), folder / f"averaged.{steps}"
+        if steps:
+            stopped(averaged(), bench, splits, directory, steps)
+        run_training(averaged(), splits, directory, bench, Told())
     # A damaged newest state, split over both.
     directory = folder / "damaged.fsdp"
-    stopped("resnet18", of(processes, "fsdp"), splits, directory, 6)
+    stopped(training("resnet18"), of(processes, "fsdp"), splits, directory, 6)
     if processes.first:
         shard = Run(directory).shards / "__1_0.distcp"
         shard.write_bytes(shard.read_bytes()[:-2000])

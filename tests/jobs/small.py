@@ -15,7 +15,7 @@ from ilsvrc.jobs.interrupt import Stopped
 from ilsvrc.jobs.machine import Bench
 from ilsvrc.jobs.train import Training, run_training
 from ilsvrc.reports.progress import Watch
-from ilsvrc.spec import Member
+from ilsvrc.spec import BatchNorm, Member, MovingAverage
 
 SIZE = 48
 BENCH = Bench(torch.device("cpu"), "fp32", 1)
@@ -27,6 +27,13 @@ def training(model: str = "resnet18", epochs: int = 2, batch: int = 16, seed: in
     recipe = PLAIN if model == "alexnet" else NORMALISED
     member = Member(model=model, recipe=replace(recipe, batch=batch), image_size=SIZE, width=width)
     return Training(member=member, protocol=PROTOCOL, epochs=epochs, seed=seed)
+
+
+def averaged() -> Training:
+    """The small training whose weights are averaged, and whose statistics are recomputed in the end."""
+    plain = training("resnet18")
+    more = {"average": MovingAverage(decay=0.9), "batch_norm": BatchNorm(decay=0.95, recomputed=48)}
+    return replace(plain, member=replace(plain.member, recipe=replace(plain.member.recipe, **more)))
 
 
 def uneven(splits: Splits) -> Splits:

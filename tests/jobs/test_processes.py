@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small import BENCH, QUIET, training, uneven
+from small import BENCH, QUIET, averaged, training, uneven
 from test_training import same_weights, without_clock
 
 from ilsvrc.cli import run as command
@@ -101,6 +101,44 @@ def test_two_processes_that_were_stopped_end_in_the_same_bits(how: str, pair: Pa
     assert [(again.directory / f"stopped.{rank}").read_text() for rank in (0, 1)] == ["15 7", "15 7"]
     assert same_weights(again, whole)
     assert without_clock(again) == without_clock(whole)
+
+
+@pytest.mark.slow
+def test_averages_and_recomputed_statistics_of_two_processes_are_those_of_one(
+    pair: Path, splits: Splits, tmp_path: Path
+):
+    one = load_tensors(run_training(averaged(), splits, tmp_path / "run", BENCH, QUIET).weights)
+    two = load_tensors(Run(pair / "averaged.0").weights)
+    plain = load_tensors(Run(pair / "sync.resnet18").weights)  # the same steps: the last weights, the moving statistics
+    assert two.keys() == one.keys() == plain.keys()
+
+    def apart(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor], kind: str) -> float:
+        names = [name for name in a if kind in name and a[name].is_floating_point()]
+        squares = [(float((a[n] - b[n]).square().sum()), float(b[n].square().sum())) for n in names]
+        return float((sum(s for s, _ in squares) / sum(t for _, t in squares)) ** 0.5)
+
+    for kind in ("weight", "running_mean", "running_var"):
+        assert apart(two, one, kind) < apart(plain, one, kind) / 5, kind
+
+
+@pytest.mark.slow
+def test_averages_and_recomputed_statistics_of_two_processes_survive_a_stop_to_the_bit(pair: Path):
+    again, whole = Run(pair / "averaged.5"), Run(pair / "averaged.0")
+    assert (again.directory / "stopped.0").read_text() == "15 6"
+    assert same_weights(again, whole)
+    assert without_clock(again) == without_clock(whole)
+
+
+@pytest.mark.slow
+def test_three_processes_that_were_killed_end_in_the_bits_of_three_that_were_not(tiny: Path, tmp_path: Path):
+    line = [*launch.torchrun(3, [])[:-2], str(Path(__file__).with_name("trio.py")), str(tiny), str(tmp_path)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for killed in (True, False):
+        done = subprocess.run(line, capture_output=True, text=True, timeout=200, env=environment)
+        assert (done.returncode != 0) == killed, done.stderr
+    assert not Run(tmp_path / "whole").state.with_name("state.previous.pt").exists()
+    assert same_weights(Run(tmp_path / "killed"), Run(tmp_path / "whole"))
+    assert without_clock(Run(tmp_path / "killed")) == without_clock(Run(tmp_path / "whole"))
 
 
 @pytest.mark.slow

@@ -203,3 +203,7 @@ def test_a_text_is_cut_only_where_it_is_too_long():
     cut = charts.fitted(LONG, 12, 100)
     assert cut.endswith("…")
     assert charts.text_width(cut, 12) <= 100
+
+
+def test_what_is_nothing_but_a_rounding_has_an_axis_too():
+    assert charts.ticks(2e-13, 5) == (0.0, 1.0)

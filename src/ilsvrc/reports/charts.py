@@ -86,7 +86,7 @@ def time_axis(label: str, largest: float, count: int = 5) -> Axis:
 
 def ticks(largest: float, count: int) -> tuple[float, ...]:
     """Places from 0 to the first not below `largest`, at most `count` steps of 1, 2, 2.5 or 5 times a power of ten."""
-    if not largest > 0:
+    if not largest > 1e-9:  # the rate at the end of half a cosine is no more than a rounding
         return (0.0, 1.0)
     raw = largest / count
     power = 10.0 ** math.floor(math.log10(raw))

@@ -26,7 +26,7 @@ OPTIONS: dict[str, set[str]] = {
     "pack": {"DATA", "OUT", "--splits", "--short-side", "--max-side", "--quality", "--raw", "--leave-out", "--workers"},
     "models": {"NAME", "--json"},
     "list": {"--all", "--json"},
-    "show": {"ENTRY", "--json"},
+    "show": {"ENTRY", "--json", "--svg"},
     "train": {
         *{"NAME", "--data", "--recipe", "--epochs", "--width", "--image-size", "--seed", "--out", "--resume"},
         *{"--start", "--batch", *MACHINE, *IMAGES},
@@ -65,6 +65,7 @@ OPTIONS: dict[str, set[str]] = {
     "draw occlusion": {"RUN", "--layer", "--image", "--label", "--square", "--step", "--out", *NETWORK},
     "draw cam": {"RUN", "--image", "--label", "--gradient", "--layer", "--out", *NETWORK},
     "draw correspondence": {"RUN", "--layer", "--parts", "--label", "--images", "--out", *NETWORK},
+    "draw architecture": {"NAME", "--out", "--width", "--image-size"},
     "bench scoring": {"--lines", "--repeat"},
     "bench data": {"--images", "--rounds", "--json"},
     "bench predict": {"NETWORKS", "--batch", "--rounds", "--images", "--weights", "--json"},

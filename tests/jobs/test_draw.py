@@ -3,6 +3,7 @@
 import re
 import shutil
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -155,3 +156,29 @@ def test_what_a_network_sees_comes_back_as_pixels(finished: dict[str, Run]):
     assert shown.shape == (5, 4, 3)
     assert shown[2, 1, 0] > 0
     assert np.count_nonzero(np.abs(shown) > 1e-4) == 1
+
+
+def test_networks_entries_and_runs_are_drawn_as_svg(
+    alexnet: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    assert command(["draw", "architecture", "resnet18"]) == 0
+    assert command(["draw", "architecture", alexnet, "--out", "run.svg"]) == 0
+    assert command(["show", "googlenet-2014-cls", "--svg", "entry.svg"]) == 0
+    assert command(["show", "trimps-2016-cls", "--svg", "many.svg"]) == 0
+    titles = {path.name: ElementTree.parse(path).getroot().get("aria-label") for path in tmp_path.glob("*.svg")}
+    assert titles["resnet18.svg"] == "ResNet-18, layer by layer"
+    assert titles["entry.svg"] == "GoogLeNet, layer by layer"
+    assert titles["many-inception_v4.svg"] == "Inception-v4, layer by layer"
+    assert "full, 20" in (tmp_path / "run.svg").read_text()  # the classes it was trained on
+    assert "0.1 of its width" in (tmp_path / "run.svg").read_text()
+    capsys.readouterr()
+    assert command(["draw", "architecture", "resnt18"]) == 1
+    assert "is no network, entry or run; did you mean resnet18" in capsys.readouterr().err
+    assert command(["draw", "architecture", "alexnet", "--image-size", "9"]) == 1
+    assert "the smallest this network can take is 36" in capsys.readouterr().err
+
+
+def test_show_takes_a_network_too(capsys: pytest.CaptureFixture[str]):
+    assert command(["show", "resnet18"]) == 0
+    assert "conv1" in capsys.readouterr().out

@@ -6,7 +6,8 @@ from xml.etree import ElementTree
 from synthetic_race import bare_race, synthetic_race
 
 from ilsvrc.reports.cards import cards_section
-from ilsvrc.reports.race_report import Contender
+from ilsvrc.reports.markup import Html
+from ilsvrc.reports.race_report import Contender, results
 
 
 def card(contender: Contender) -> tuple[str, dict[str, tuple[str, str]]]:
@@ -48,3 +49,13 @@ def test_an_unknown_network_is_all_dashes_but_for_its_width():
     assert {name: side for name, side in sides.items() if side != ("–", "–")} == {"Width": ("1", "1")}
     assert "no result" in text
     assert "None" not in text
+
+
+def test_a_network_that_is_drawn_opens_below_the_cards_and_is_no_number():
+    race = synthetic_race(2, 0)
+    drawing = Html("<svg><title>a network</title></svg>")
+    drawn = replace(race, contenders=(replace(race.contenders[0], drawing=drawing), *race.contenders[1:]))
+    section = cards_section(drawn)
+    assert f"<summary>{race.contenders[0].title}, drawn</summary>{drawing}" in section
+    assert 'class="drawings"' not in cards_section(race)
+    assert "drawing" not in results(drawn)["entries"][0]

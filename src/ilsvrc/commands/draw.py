@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from ilsvrc.commands.options import Flag, Natural, Positive
+from ilsvrc.commands.options import Flag, Natural, Positive, Width
 
 if TYPE_CHECKING:
     from ilsvrc.jobs.draw import Source
@@ -246,3 +246,30 @@ def correspondence(
     from ilsvrc.jobs.draw_parts import correspondence as job
 
     print(job(whose.source(run), layer, parts, label, images, out))
+
+
+@app.command
+def architecture(
+    name: str,
+    /,
+    *,
+    out: Path | None = None,
+    width: Width | None = None,
+    image_size: Positive | None = None,
+) -> None:
+    """Draw what a network is made of, from the built network, as an SVG that reads like its paper's figure.
+
+    Parameters
+    ----------
+    name
+        A network, such as resnet50; an entry, whose networks are all drawn; or the directory of a training.
+    out
+        The file to write; NAME.svg by default.
+    width
+        Channels of every layer over the paper's.
+    image_size
+        Pixels on a side; the paper's by default.
+    """
+    from ilsvrc.jobs.draw_architecture import architecture as job
+
+    print("\n".join(job(name, out, width, image_size)))

@@ -1,5 +1,7 @@
 """`ilsvrc models`, `list` and `show`: what there is."""
 
+from pathlib import Path
+
 from ilsvrc.commands.options import Flag
 
 
@@ -43,24 +45,33 @@ def list_(*, all: Flag = False, json: Flag = False) -> None:
     print_json(entry_tables.rows(chosen)) if json else show(entry_tables.overview(chosen))
 
 
-def show(entry: str, /, *, json: Flag = False) -> None:
-    """Show one entry: what they did, what they scored, what is not known.
+def show(entry: str, /, *, json: Flag = False, svg: Path | None = None) -> None:
+    """Show one entry: what they did, what they scored, what is not known. Of a network, what `ilsvrc models` says.
 
     Parameters
     ----------
     entry
-        Its key, such as msra-2015-cls, or that of a row of a paper's table, such as vgg-2014-d-384-single.
+        Its key, such as msra-2015-cls, or that of a row of a paper's table, such as vgg-2014-d-384-single; or a
+        network, such as resnet50.
     json
         Print JSON, for machines.
+    svg
+        Write the drawing of the network, or of each of the entry's, to a file instead.
     """
     from ilsvrc.commands.output import print_json
     from ilsvrc.commands.output import show as show_parts
-    from ilsvrc.jobs.entry import find
+    from ilsvrc.jobs.entry import find, is_network
     from ilsvrc.reports import entry_tables
     from ilsvrc.spec import as_json
 
+    if svg is not None:
+        from ilsvrc.jobs.draw_architecture import architecture
+
+        return print("\n".join(architecture(entry, svg, None, None)))
+    if is_network(entry):
+        return models(entry, json=json)
     found = find(entry)
-    print_json(as_json(found)) if json else show_parts(*entry_tables.page(found))
+    return print_json(as_json(found)) if json else show_parts(*entry_tables.page(found))
 
 
 COMMANDS = (models, list_, show)

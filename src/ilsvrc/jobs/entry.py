@@ -3,6 +3,7 @@
 from difflib import get_close_matches
 
 from ilsvrc.entries import ENTRIES, ROWS
+from ilsvrc.entries.titles import TITLES
 from ilsvrc.errors import SpecError
 from ilsvrc.spec import Entry
 
@@ -14,3 +15,8 @@ def find(key: str) -> Entry:
         near = ", ".join(get_close_matches(key, known, cutoff=0.4)) or ", ".join(ENTRIES)
         raise SpecError(f"no entry is called {key!r}; did you mean {near}?")
     return known[key]
+
+
+def is_network(name: str) -> bool:
+    """Whether it is one of `models.MODELS`, said without them: every network has a title."""
+    return name in TITLES

@@ -20,6 +20,7 @@ from ilsvrc.errors import SpecError
 from ilsvrc.jobs.box_tasks import RACE
 from ilsvrc.jobs.clock import Clock
 from ilsvrc.jobs.curve import curve
+from ilsvrc.jobs.draw_architecture import svg_of
 from ilsvrc.jobs.input import Splits, open_splits
 from ilsvrc.jobs.lap import expected_seconds
 from ilsvrc.jobs.machine import Bench, machine
@@ -219,6 +220,7 @@ def _contender(key: str, training: Training, run: Run, classes: int) -> Contende
         new=entry.new,
         differences=(*card.differences, *member.recipe.gaps),
         published=entry.reported,
+        drawing=svg_of(member.model, classes, member.width, training.size),
         miniature=member.width != 1 or training.size != card.image_size,
     )
 

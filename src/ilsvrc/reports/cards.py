@@ -13,7 +13,9 @@ def cards_section(race: Race) -> Html:
         _card(contender, i, places.get(contender.name), len(places)) for i, contender in enumerate(race.contenders)
     )
     lead = "Each is built from its paper. What ran here and what the paper describes stand side by side."
-    return section("networks", "The networks", element("div", {"class": "cards"}, *cards), lead=lead)
+    drawings = [folded(f"{one.title}, drawn", one.drawing) for one in race.contenders if one.drawing]
+    below = element("div", {"class": "drawings"}, *drawings) if drawings else None
+    return section("networks", "The networks", element("div", {"class": "cards"}, *cards), below, lead=lead)
 
 
 def _card(contender: Contender, index: int, place: int | None, of: int) -> Html:

@@ -9,6 +9,7 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from ilsvrc.reports.markup import Html
 from ilsvrc.spec import Reported
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Contender:
     published: tuple[Reported, ...] = ()
     miniature: bool = False  # built at another size or width than the paper's
     notes: tuple[str, ...] = ()  # what a reader must know of this run: 'diverged at epoch 5'
+    drawing: Html | None = None  # the network that ran as an SVG element, for the page alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,6 +221,7 @@ def results(race: Race) -> dict[str, Any]:
 
 def _entry(contender: Contender, data: Data) -> dict[str, Any]:
     entry = {"task": "classification", **asdict(contender)}
+    del entry["drawing"]
     for metric in ("top1_error", "top5_error"):
         error = entry[metric]
         entry[f"{metric}_interval"] = interval(error, data.val_images) if data.val_images and known(error) else None

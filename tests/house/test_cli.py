@@ -39,8 +39,8 @@ OPTIONS: dict[str, set[str]] = {
         *{"--within", "--measure", "--calibration", "--json", "--csv"},
     },
     "evaluate": {
-        *{"RUN", "--data", "--split", "--protocol", "--device", "--precision", "--reference-decode", "--bad-images"},
-        "--json",
+        *{"RUN", "--data", "--split", "--protocol", "--model", "--save", "--half", "--device", "--engine", "--within"},
+        *{"--reference-decode", "--bad-images", "--json"},
     },
     "ensemble": {"MEMBERS", "--weights", "--out", "--meta", "--json"},
     "report": {"RUNS", "--out"},

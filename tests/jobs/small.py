@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from ilsvrc.data.decode import USUAL, Reading
 from ilsvrc.entries.miniature import NORMALISED, PLAIN, PROTOCOL
+from ilsvrc.jobs.computing import How
+from ilsvrc.jobs.evaluate import Asked, Evaluation, evaluate
 from ilsvrc.jobs.input import Chosen, Splits
 from ilsvrc.jobs.interrupt import Stopped
 from ilsvrc.jobs.machine import Bench
@@ -34,6 +37,19 @@ def averaged() -> Training:
     plain = training("resnet18")
     more = {"average": MovingAverage(decay=0.9), "batch_norm": BatchNorm(decay=0.95, recomputed=48)}
     return replace(plain, member=replace(plain.member, recipe=replace(plain.member.recipe, **more)))
+
+
+def evaluated(
+    file: Path,
+    data: str | None,
+    split: str = "val",
+    protocol: str | None = None,
+    save: Path | None = None,
+    reading: Reading = USUAL,
+) -> Evaluation:
+    """A run or a file of weights, judged bit for bit as its network is."""
+    asked = Asked(file=file, data=data, split=split, protocol=protocol, save=save)
+    return evaluate(asked, BENCH, reading, How("eager"))
 
 
 def uneven(splits: Splits) -> Splits:

@@ -16,9 +16,9 @@ from ilsvrc.data import imagenet
 from ilsvrc.errors import DataError, SpecError, WeightsError
 from ilsvrc.jobs import export as job
 from ilsvrc.jobs import onnx_graph
-from ilsvrc.jobs.evaluate import read_predictions
 from ilsvrc.jobs.export import export, opened, pictures
 from ilsvrc.jobs.finished import finished as finished_run
+from ilsvrc.jobs.judge import read_predictions
 from ilsvrc.jobs.predictor import Predictor
 from ilsvrc.train.run import Run
 from ilsvrc.weights import Weights

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from ilsvrc.data.sample import Classes
-from ilsvrc.jobs.evaluate import write_predictions
 from ilsvrc.jobs.input import Splits
+from ilsvrc.jobs.judge import write_predictions
 from ilsvrc.jobs.pictures import guesses, pictures, thumbnail
 from ilsvrc.predict.predict import Predictions
 from ilsvrc.train.run import Run

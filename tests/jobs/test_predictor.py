@@ -20,7 +20,7 @@ from ilsvrc import models, weights
 from ilsvrc.cli import run
 from ilsvrc.data import imagenet
 from ilsvrc.errors import DataError, SpecError, WeightsError
-from ilsvrc.jobs.evaluate import read_predictions
+from ilsvrc.jobs.judge import read_predictions
 from ilsvrc.jobs.predictor import Predictor, classes_of
 from ilsvrc.predict.engines import missing
 from ilsvrc.train.run import Run

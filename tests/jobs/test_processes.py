@@ -19,8 +19,8 @@ from test_training import same_weights, without_clock
 from ilsvrc.cli import run as command
 from ilsvrc.errors import IlsvrcError, SpecError
 from ilsvrc.jobs import launch
-from ilsvrc.jobs.evaluate import read_predictions
 from ilsvrc.jobs.input import Splits
+from ilsvrc.jobs.judge import read_predictions
 from ilsvrc.jobs.preflight import built
 from ilsvrc.jobs.train import run_training
 from ilsvrc.train.checkpoint import load_tensors

@@ -12,16 +12,17 @@ import pytest
 import torch
 from PIL import Image as PillowImage
 from safetensors.torch import load_file
-from small import BENCH, QUIET, SIZE, Told, stopped_after, training
+from small import BENCH, QUIET, SIZE, Told, evaluated, stopped_after, training
 
 from ilsvrc.cli import run as command
 from ilsvrc.data.batch import Batch, Views
 from ilsvrc.data.decode import Reading, decode
 from ilsvrc.data.kept import Kept
 from ilsvrc.errors import BadImage, DataError, SpecError
-from ilsvrc.jobs.evaluate import evaluate, read_predictions
 from ilsvrc.jobs.input import Feed, Normal, Splits, judging_loader, normal_of, open_splits, training_loader
+from ilsvrc.jobs.judge import read_predictions
 from ilsvrc.jobs.predictor import Predictor
+from ilsvrc.jobs.saved_scores import read_scores
 from ilsvrc.jobs.train import run_training
 from ilsvrc.spec import AreaCrop, Crops, Mirror, PcaLighting, RandomCrop, Rotation, ShortSide
 from ilsvrc.train.recipe import protocol_at_size
@@ -152,8 +153,8 @@ def test_how_images_are_read_decides_the_run(splits: Splits, tmp_path: Path):
     ):
         run_training(training(), splits, tmp_path / "run", BENCH, QUIET)
     run = run_training(asked, splits, tmp_path / "run", BENCH, QUIET)
-    again = evaluate(run.directory, splits.path, "val", None, BENCH)  # decodes as the run did, without being told
-    assert [score["value"] for score in run.read_scores()["scores"]] == [again.top1.value, again.top5.value]
+    again = evaluated(run.directory, splits.path)  # decodes as the run did, without being told
+    assert [score["value"] for score in run.read_scores()["scores"]] == [score.value for score in again.scores]
 
 
 def test_a_bad_image_stops_a_training_with_place_name_and_remedy(damaged: Path, tmp_path: Path):
@@ -184,19 +185,24 @@ def test_bad_images_that_are_passed_over_are_named_once_and_recorded(damaged: Pa
     assert halved.read_scores()["bad_images"] == scores["bad_images"]
 
 
-def test_an_image_that_cannot_be_judged_is_wrong_and_the_score_says_so(finished, damaged: Path, tiny: Path, capsys):
+def test_an_image_that_cannot_be_judged_is_wrong_and_the_score_says_so(
+    finished, damaged: Path, tiny: Path, tmp_path: Path, capsys
+):
     run = finished["resnet18"].directory
     with pytest.raises(DataError, match="--bad-images skip"):
-        evaluate(run, str(damaged), "val", None, BENCH)
-    whole = evaluate(run, str(tiny), "val", None, BENCH)
-    found = evaluate(run, str(damaged), "val", None, BENCH, Reading(bad="skip"))
-    place = found.predictions.names.index(first_of_val(tiny))
-    assert np.allclose(found.predictions.probabilities[place], 1 / 20)
+        evaluated(run, str(damaged))
+    files = [tmp_path / "whole.npz", tmp_path / "damaged.npz"]
+    whole = evaluated(run, str(tiny), save=files[0])
+    found = evaluated(run, str(damaged), save=files[1], reading=Reading(bad="skip"))
+    before, after = map(read_scores, files)
+    place = after.names.index(first_of_val(tiny))
+    assert after.record.bad_images == (after.names[place],)
+    assert np.allclose(after.probabilities[place], 1 / 20)
     others = np.arange(40) != place
-    assert np.allclose(found.predictions.probabilities[others], whole.predictions.probabilities[others], atol=1e-6)
-    rank = (-whole.predictions.probabilities[place]).argsort().tolist().index(0)
-    assert found.top1.value == pytest.approx(whole.top1.value + (rank < 1) / 40)
-    assert found.top5.value == pytest.approx(whole.top5.value + (rank < 5) / 40)
+    assert np.allclose(after.probabilities[others], before.probabilities[others], atol=1e-6)
+    rank = (-before.probabilities[place]).argsort().tolist().index(0)
+    for top, one, other in zip((1, 5), found.scores, whole.scores, strict=True):
+        assert one.value == pytest.approx(other.value + (rank < top) / 40)
     assert command(["evaluate", str(run), "--data", str(damaged), "--bad-images", "skip", "--device", "cpu"]) == 0
     assert "1 that cannot be decoded count as wrong)" in capsys.readouterr().out
 

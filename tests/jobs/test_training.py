@@ -14,8 +14,8 @@ from ilsvrc.data.decode import Image
 from ilsvrc.data.loader import Loader
 from ilsvrc.errors import DataError, Diverged, SpecError, WeightsError
 from ilsvrc.jobs import train as job
-from ilsvrc.jobs.evaluate import read_predictions
 from ilsvrc.jobs.input import Splits, open_splits
+from ilsvrc.jobs.judge import read_predictions
 from ilsvrc.jobs.machine import Bench
 from ilsvrc.jobs.train import run_training
 from ilsvrc.spec import Steps

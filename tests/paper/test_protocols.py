@@ -1,7 +1,9 @@
 """The papers' test protocols: how often they look, and where, by hand-made numbers."""
 
 import random
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,6 +60,13 @@ def dense(name: str) -> Dense:
 
 def test_these_are_the_protocols_and_no_others():
     assert set(COUNTS) == set(PROTOCOLS)
+
+
+def test_the_page_of_the_protocols_has_a_row_for_each():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "protocols.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w-]+)` \| (\d+) \| (\d+) \| .* \| (.*) \|$", page, re.MULTILINE)
+    wanted = [(name, str(COUNTS[name]), str(p.image_size), p.source) for name, p in PROTOCOLS.items()]
+    assert rows == wanted
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)

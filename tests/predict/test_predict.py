@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ilsvrc.predict.combine import over_views
-from ilsvrc.predict.predict import predict
+from ilsvrc.predict.predict import Predictions, plain, predict
 from ilsvrc.spec import Crops
 from ilsvrc.train.loss import autocast
 
@@ -34,6 +34,21 @@ def test_rows_sum_to_one_and_one_view_is_its_softmax(average: str):
     logits = torch.randn(5, 7, 11) * 20
     assert torch.allclose(over_views(logits, average).sum(1), torch.ones(5), atol=1e-5)
     assert torch.allclose(over_views(logits[:, :1], average), torch.softmax(logits[:, 0], -1), atol=1e-7)
+
+
+def all_of(
+    model: nn.Module,
+    given: Iterator[tuple[tuple[str, ...], Tensor, np.ndarray]],
+    protocol: Crops,
+    context: object = FULL,
+) -> Predictions:
+    """What the network says of all batches."""
+    found = list(predict(plain(model, context), given, protocol))
+    return Predictions(
+        tuple(name for batch in found for name in batch.names),
+        np.concatenate([batch.probabilities for batch in found]),
+        np.concatenate([batch.labels for batch in found]),
+    )
 
 
 class Sum(nn.Module):
@@ -63,7 +78,7 @@ def batches(sizes: list[int], views: int) -> Iterator[tuple[tuple[str, ...], Ten
 
 def test_every_image_is_answered_once_under_its_name():
     model = Sum()
-    found = predict(model, batches([4, 4, 1], 10), Crops(layout="ten"), FULL)
+    found = all_of(model, batches([4, 4, 1], 10), Crops(layout="ten"))
     assert found.names == tuple(f"image {i}" for i in range(9))
     assert found.labels.tolist() == [i % 3 for i in range(9)]
     assert found.probabilities.shape == (9, 3)
@@ -72,7 +87,7 @@ def test_every_image_is_answered_once_under_its_name():
 
 
 def test_views_stay_with_their_image():
-    found = predict(Sum(), batches([4, 3], 10), Crops(layout="ten"), FULL)
+    found = all_of(Sum(), batches([4, 3], 10), Crops(layout="ten"))
     images = torch.cat([images for _, images, _ in batches([4, 3], 10)])
     wanted = torch.softmax(images.mean((3, 4)), -1).mean(1)
     assert found.probabilities == pytest.approx(wanted.numpy(), abs=1e-6)
@@ -86,7 +101,7 @@ def test_the_size_of_a_batch_changes_nothing():
             part = images[first : first + size]
             yield tuple(map(str, range(first, first + len(part)))), part, np.zeros(len(part), np.int64)
 
-    answers = [predict(Sum(), cut(size), Crops(layout="center"), FULL).probabilities for size in (1, 3, 7)]
+    answers = [all_of(Sum(), cut(size), Crops(layout="center")).probabilities for size in (1, 3, 7)]
     assert np.allclose(answers[0], answers[1], atol=1e-7)
     assert np.allclose(answers[0], answers[2], atol=1e-7)
 
@@ -96,6 +111,6 @@ def test_in_bf16_the_mean_is_still_taken_in_float32():
         def forward(self, images: Tensor) -> Tensor:
             return images.mean((2, 3)).bfloat16()
 
-    found = predict(Fine(), batches([3], 10), Crops(layout="ten"), partial(autocast, CPU, "bf16"))
+    found = all_of(Fine(), batches([3], 10), Crops(layout="ten"), partial(autocast, CPU, "bf16"))
     assert found.probabilities.dtype == np.float32
     assert found.probabilities.sum(1) == pytest.approx(1, abs=1e-5)

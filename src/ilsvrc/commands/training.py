@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from ilsvrc.commands.groups import Hardware, Images
-from ilsvrc.commands.options import BadImages, Flag, Positive, Precision, Seed, Width
+from ilsvrc.commands.options import BadImages, EngineName, Flag, Positive, Seed, Share, Width
 
 
 def train(
@@ -75,31 +75,43 @@ def evaluate(
     run: Path,
     /,
     *,
-    data: Path | None = None,
+    data: str | None = None,
     split: Literal["train", "val", "test"] = "val",
-    protocol: Literal["center", "ten"] | None = None,
+    protocol: str | None = None,
+    model: str | None = None,
+    save: Path | None = None,
+    half: Flag = False,
     device: str = "auto",
-    precision: Precision = "auto",
+    engine: EngineName = "auto",
+    within: Share = 0.02,
     reference_decode: Flag = False,
     bad_images: BadImages = "stop",
     json: Flag = False,
 ) -> None:
-    """Judge a finished run on a split of a data set.
+    """Judge a finished run, or a file of weights, on a split of a data set by the test protocol of a paper.
 
     Parameters
     ----------
     run
-        The directory of a training.
+        The directory of a training, a .safetensors that ilsvrc convert wrote, or another weight file with --model.
     data
-        A data set with the run's classes; by default the one it was trained on, where that was.
+        A data set with its classes; by default the one a run was trained on, where that was.
     split
         The images to judge on.
     protocol
-        One centre crop or ten; by default the one it was trained with.
+        One of docs/protocols.md, such as ten or vgg-dense; by default a run's own, or the centre crop for weights.
+    model
+        Whose weights a .caffemodel or .pth holds.
+    save
+        Keep what was said of every image in this .npz, for ilsvrc ensemble and for numpy.
+    half
+        Keep it in 16 bits.
     device
         auto, cpu, cuda or cuda:1.
-    precision
-        Of the network's arithmetic.
+    engine
+        eager is the network in fp32, bit for bit; auto takes the fastest that is near enough.
+    within
+        The largest change of a probability, from eager's, that auto accepts where it measures.
     reference_decode
         Decode and resize to the bit as Pillow does; a run that was trained so is always judged so.
     bad_images
@@ -107,21 +119,18 @@ def evaluate(
     json
         Print JSON, for machines.
     """
-    from dataclasses import asdict
-
-    from ilsvrc.commands.output import print_json
+    from ilsvrc.commands import output
+    from ilsvrc.jobs.evaluate import Asked, How
     from ilsvrc.jobs.input import reading
     from ilsvrc.jobs.machine import bench, keep_memory
     from ilsvrc.jobs.verdicts import verdicts
+    from ilsvrc.reports.progress import Watch
 
     keep_memory()
-    read, place = reading(reference_decode, bad_images), None if data is None else str(data)
-    scores = verdicts(run, place, split, protocol, bench(device, precision), read)
-    if json:
-        return print_json([asdict(score) for score in scores])
-    for score in scores:
-        print(f"{score.metric} {score.value:.2%} of {score.images:,} images ({score.rules})")
-    return None
+    asked = Asked(file=run, model=model, data=data, split=split, protocol=protocol, save=save, half=half)
+    read, place = reading(reference_decode, bad_images), bench(device, "fp32" if engine == "eager" else "auto")
+    found = verdicts(asked, place, read, How(engine, within), Watch())
+    output.print_json(found.as_json()) if json else output.show(*found.lines())
 
 
 def report(runs: Annotated[tuple[Path, ...], Parameter(negative="")], /, *, out: Path = Path("runs.html")) -> None:

@@ -4,17 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import Parameter, validators
+from cyclopts import Parameter
 
+from ilsvrc.commands.options import EngineName, Flag, Positive, Share
 from ilsvrc.errors import DataError, SpecError
 
 if TYPE_CHECKING:
     from ilsvrc.jobs.predict import Answer
-
-Positive = Annotated[int, Parameter(validator=validators.Number(gte=1))]
-Flag = Annotated[bool, Parameter(negative="")]
-Share = Annotated[float, Parameter(validator=validators.Number(gte=0, lte=1))]
-EngineName = Literal["auto", "eager", "fp32", "bf16", "compiled", "compiled-bf16", "openvino", "openvino-bf16", "int8"]
 
 
 def convert(source: Path, /, *, model: str, out: Path) -> None:

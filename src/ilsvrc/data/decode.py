@@ -59,6 +59,11 @@ class Image:
         self._decoded = None if size else _decoded(sample)
         self.height, self.width = size or self._decoded.shape[:2]  # type: ignore[union-attr]
 
+    @property
+    def held(self) -> int:
+        """Bytes of memory: encoded, and decoded where it is."""
+        return len(self._sample.jpeg) + (0 if self._decoded is None else self._decoded.nbytes)
+
     def pixels(self, rows: int | None = None) -> np.ndarray:
         """(H, W, 3) uint8, RGB; not to be written to. With `rows` the lower ones may be missing.
 

@@ -110,9 +110,7 @@ class Loader:
             return self._seen(epoch, index, index)
         except BadImage as error:
             if self.treatment.reading.bad == "stop":
-                raise BadImage(
-                    f"{_place(self.dataset)}{error}, or pass over such images with --bad-images skip"
-                ) from error
+                raise refusal(self.dataset, error) from error
             if self.treatment.substitute:
                 return self._seen(epoch, index, self._standin(index, str(error)))
             sample = self.dataset[index]
@@ -280,6 +278,11 @@ class _Generators(threading.local):
         super(random.Random, generator).seed(seed)  # what Random.seed does with a whole number, without asking
         vars(generator)["gauss_next"] = None
         return generator
+
+
+def refusal(dataset: Dataset, error: BadImage) -> BadImage:
+    """What to raise for an image that cannot be decoded and is not passed over."""
+    return BadImage(f"{_place(dataset)}{error}, or pass over such images with --bad-images skip")
 
 
 def _place(dataset: Dataset) -> str:

@@ -1,183 +1,216 @@
-"""Judge a network on a split by a protocol; every image once, by name."""
+"""Evaluate a run or a file of weights by a protocol of a paper: errors, and scores kept for reuse.
 
-import io
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+Nothing but five guesses of each image stays in memory; probabilities go to the file as they come.
+"""
+
+import time
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
-from zipfile import BadZipFile
+from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
 
-from ilsvrc import data, models
+import ilsvrc
+from ilsvrc import data
 from ilsvrc.data.decode import USUAL, Reading
-from ilsvrc.data.kept import Kept
-from ilsvrc.data.loader import Fault, Loader
 from ilsvrc.data.sample import Dataset
-from ilsvrc.errors import DataError
+from ilsvrc.entries.protocols import PROTOCOLS
+from ilsvrc.errors import DataError, SpecError
 from ilsvrc.jobs.bad_images import counted_as_wrong
-from ilsvrc.jobs.finished import check_classes, data_of
-from ilsvrc.jobs.input import Chosen, Feed, Normal, judging_loader
-from ilsvrc.jobs.machine import Bench
-from ilsvrc.predict.predict import Predictions, predict
+from ilsvrc.jobs.computing import Computing
+from ilsvrc.jobs.computing import How as How
+from ilsvrc.jobs.judge import Answer, Judge
+from ilsvrc.jobs.machine import Bench, commit, machine
+from ilsvrc.jobs.saved_scores import Record, Scores, Writer, writer
+from ilsvrc.jobs.subject import Subject, on, subject
+from ilsvrc.reports.progress import Watch
+from ilsvrc.reports.protocol_words import told
 from ilsvrc.scoring import Score, flat_error
-from ilsvrc.spec import Crops, Member, Split, from_json
-from ilsvrc.train import checkpoint
-from ilsvrc.train.loss import autocast
-from ilsvrc.train.recipe import protocol_at_size
-from ilsvrc.train.run import Run
+from ilsvrc.spec import Protocol, Split, as_json
+from ilsvrc.train.recipe import in_proportion
 
-NOTHING = Predictions((), np.zeros((0, 0), np.float32), np.zeros(0, np.int64))
+GUESSES = 5
+FASTEST = How()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is judged, on what, by what, and what is kept of it."""
+
+    file: Path  # a run's directory, or weights
+    model: str | None = None  # whose weights a file holds that does not say it
+    data: str | None = None  # a run's own by default
+    split: Split = "val"
+    protocol: str | None = None  # a name in PROTOCOLS; the run's own, or the record's centre crop, by default
+    save: Path | None = None  # a file of scores
+    half: bool = False  # save it in 16 bits
 
 
 @dataclass(frozen=True, eq=False)
-class Verdict:
-    """What a network says of a split and how wrong it is; of several processes the first alone has the predictions."""
+class Evaluation:
+    """What came of it. scores are the top-1 and top-5 error, or none where the split has no labels."""
 
-    predictions: Predictions
-    top1: Score
-    top5: Score
+    scores: tuple[Score, ...]
+    record: Record
+    classes: int
+    seconds: float
+    images: int
+    saved: Path | None
 
+    def lines(self) -> list[str]:
+        """For people."""
+        record = self.record
+        name = record.protocol_name or "own protocol"
+        lines = [f"{record.title()}: {told(record.protocol)}"]
+        for score in self.scores:
+            lines.append(f"{name}: {score.metric} {score.value:.2%} of {score.images:,} images ({score.rules})")
+        if not self.scores:
+            lines.append(f"{name}: {self.images:,} images without labels, so no error")
+        speed = self.images / max(self.seconds, 1e-9)
+        lines.append(f"by engine {record.engine} in {self.seconds:.1f} s, {speed:.3g} images/s")
+        return lines + ([f"scores: {self.saved}"] if self.saved else [])
 
-class Judge:
-    """A split and a protocol, ready to judge networks; decoded views are kept between calls.
-
-    An image that cannot be decoded and is passed over counts as wrong: no score gets better by a damaged file, and
-    every score is over all images. Nothing stands in for it.
-    """
-
-    def __init__(
-        self,
-        dataset: Dataset,
-        protocol: Crops,
-        bench: Bench,
-        kept: Kept | None = None,
-        reading: Reading = USUAL,
-    ) -> None:
-        self.protocol, self.bench = protocol, bench
-        views = len(protocol.short_sides) * (10 if protocol.layout == "ten" else 1)
-        self.batch = max(1, 64 // views)
-        self.count = len(dataset)
-        self.mine = self._mine()
-        chosen = dataset if bench.processes.of == 1 else Chosen(dataset, self.mine)
-        feed = Feed(threads=bench.loaders, kept=kept, reading=reading)
-        self.loader: Loader = judging_loader(chosen, protocol, self.batch, feed)
-
-    def __call__(self, network: nn.Module, normal: Normal) -> Verdict:
-        """Every image once, whoever looks at it; all processes call this and are told the same."""
-        context = partial(autocast, self.bench.device, self.bench.precision)
-        processes = self.bench.processes
-        predictions = None
-        if len(self.mine):
-            predictions = predict(network, self._batches(normal), self.protocol, context)
-        parts = processes.collected((self.mine, predictions, self.faults))
-        judged: list[Predictions] = []
-
-        def judge() -> tuple[Score, Score]:
-            found = _together([part[:2] for part in parts], self.count)
-            faults = {index: fault for part in parts for index, fault in part[2].items()}
-            missing = sorted(faults)
-            found.probabilities[missing] = 1 / found.probabilities.shape[1]  # what was not seen says nothing
-            note = counted_as_wrong(faults.values())
-            judged.append(found)
-            top1, top5 = (error(found, top, missing) for top in (1, 5))
-            return replace(top1, rules=top1.rules + note), replace(top5, rules=top5.rules + note)
-
-        top1, top5 = processes.first_does(judge)
-        return Verdict(judged[0] if judged else NOTHING, top1, top5)
-
-    @property
-    def faults(self) -> dict[int, Fault]:
-        """The images of this process that could not be decoded, by their place in the data set."""
-        return {int(self.mine[index]): fault for index, fault in self.loader.faults.items()}
-
-    def _mine(self) -> np.ndarray:
-        """The images of this process: whole batches, which come out the same to the bit whoever computes them."""
-        turns = self.bench.processes.turns(-(-self.count // self.batch))
-        runs = [np.arange(turn * self.batch, min((turn + 1) * self.batch, self.count)) for turn in turns]
-        return np.concatenate([np.arange(0), *runs])
-
-    def _batches(self, normal: Normal) -> Iterator[tuple[tuple[str, ...], Tensor, np.ndarray]]:
-        for batch in self.loader.epoch(0, write=normal.writer(self.bench.device)):
-            yield batch.names, normal.images(batch, self.bench.device), batch.labels
+    def as_json(self) -> dict[str, Any]:
+        """For machines."""
+        record = {**asdict(self.record), "protocol": as_json(self.record.protocol), "told": told(self.record.protocol)}
+        return {
+            "scores": [asdict(score) for score in self.scores],
+            "record": record,
+            "classes": self.classes,
+            "images": self.images,
+            "seconds": self.seconds,
+            "saved": None if self.saved is None else str(self.saved),
+        }
 
 
-def _together(parts: list[tuple[np.ndarray, Predictions | None]], count: int) -> Predictions:
-    """The predictions of all processes in the data set's order. Raises DataError unless each image is there once."""
-    indices = np.concatenate([indices for indices, _ in parts])
-    if not np.array_equal(np.sort(indices), np.arange(count)):
-        raise DataError(f"{len(indices)} of {count} images were judged; give all processes the same data set")
-    if len(parts) == 1 and parts[0][1] is not None:
-        return parts[0][1]
-    order = np.argsort(indices)
-    found = [predictions for _, predictions in parts if predictions is not None]
-    names = [name for predictions in found for name in predictions.names]
-    probabilities = np.concatenate([predictions.probabilities for predictions in found])
-    labels = np.concatenate([predictions.labels for predictions in found])
-    return Predictions(tuple(names[index] for index in order), probabilities[order], labels[order])
+class Guessed:
+    """The first guesses of every image of a split, and what a writer keeps of the rest."""
 
+    def __init__(self, count: int, keep: Writer | None) -> None:
+        self.ranked = np.full((count, GUESSES), -1, np.int32)
+        self.labels = np.full(count, -1, np.int64)
+        self.names = [""] * count
+        self._seen, self._keep = np.zeros(count, bool), keep
 
-def error(predictions: Predictions, top: int, missing: Sequence[int] = ()) -> Score:
-    """Top-k error of the split; equal probabilities are ranked by label, lowest first; those missing are wrong.
+    def add(self, answer: Answer, places: np.ndarray | None) -> None:
+        """places has of each label its column, where the columns are in another order."""
+        said = answer.said.probabilities if places is None else answer.said.probabilities[:, places]
+        top = min(GUESSES, said.shape[1])
+        self.ranked[answer.places, :top] = np.argsort(-said, axis=1, kind="stable")[:, :top]
+        self.labels[answer.places], self._seen[answer.places] = answer.said.labels, True
+        for place, name, row in zip(answer.places.tolist(), answer.said.names, said, strict=True):
+            self.names[place] = name
+            if self._keep:
+                self._keep.rows.put(place, row[None])
 
-    Raises DataError when an image has no label.
-    """
-    if (predictions.labels < 0).any():
-        name = predictions.names[int(np.argmax(predictions.labels < 0))]
-        raise DataError(f"{name} has no label, so no error can be computed; evaluate a split with ground truth")
-    top = min(top, predictions.probabilities.shape[1])
-    ranked = np.argsort(-predictions.probabilities, axis=1, kind="stable")[:, :top]
-    ranked[list(missing)] = -1
-    return flat_error(ranked, predictions.labels, top)
+    def close(self, missing: list[int], classes: int) -> None:
+        """Count images that could not be decoded as wrong. Raises DataError unless every image was answered."""
+        if not self._seen.all():
+            raise DataError(f"{int((~self._seen).sum())} of {len(self._seen)} images were not judged; run it again")
+        self.ranked[missing] = -1
+        for place in missing if self._keep else ():
+            assert self._keep is not None
+            self._keep.rows.put(place, np.full((1, classes), 1 / classes, np.float32))
 
-
-def write_predictions(path: Path, predictions: Predictions) -> None:
-    """Names, probabilities and labels as npz."""
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer, names=np.array(predictions.names), probabilities=predictions.probabilities, labels=predictions.labels
-    )
-    checkpoint.write_whole(path, lambda temporary: temporary.write_bytes(buffer.getvalue()))
-
-
-def read_predictions(path: Path) -> Predictions:
-    """What write_predictions wrote. Raises DataError when it is missing or damaged."""
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return Predictions(tuple(map(str, stored["names"])), stored["probabilities"], stored["labels"])
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as fault:
-        raise DataError(
-            f"{path} cannot be read ({fault}); delete {path.parent / 'scores.json'} and run the same command again"
-        ) from fault
+    def errors(self, classes: int, note: str) -> tuple[Score, ...]:
+        """Top-1 and top-5, or none where no image has a label. Raises DataError where some have and others have not."""
+        bare = self.labels < 0
+        if bare.all():
+            return ()
+        if bare.any():
+            raise DataError(_unlabelled(self.names[int(np.argmax(bare))]))
+        found = (flat_error(self.ranked[:, :top], self.labels, top) for top in (1, min(GUESSES, classes)))
+        return tuple(replace(score, rules=score.rules + note) for score in found)
 
 
 def evaluate(
-    directory: Path, path: str | None, split: Split, layout: str | None, bench: Bench, reading: Reading = USUAL
-) -> Verdict:
-    """Judge a finished run on the split of the data set at `path`, or of the one it was trained on.
+    asked: Asked, bench: Bench, reading: Reading = USUAL, how: How = FASTEST, watch: Watch | None = None
+) -> Evaluation:
+    """Judge it. A run that was trained with the reference decoder is judged so.
 
-    layout: 'center' or 'ten', or None for the protocol it was trained with. The reference decodes where `reading`
-    says so, and where the run was trained by it.
-    Raises DataError, WeightsError or SpecError when the directory is no finished run or the data has other classes.
+    Raises DataError, WeightsError or SpecError when the files, the data or the protocol do not fit each other.
     """
-    run = Run(directory)
-    asked = run.spec()["asked"]
-    try:
-        member: Member = from_json(asked["member"])
-        protocol: Crops = from_json(asked["protocol"])
-    except (KeyError, ValueError) as error:
-        raise DataError(f"{directory / 'spec.json'} cannot be understood: {error}") from error
-    if layout is not None:
-        protocol = Crops(layout=layout, short_sides=protocol.short_sides, size=protocol.size)  # type: ignore[arg-type]
-    place = path or data_of(run)
-    dataset = data.open(place, split)
-    check_classes(run, asked["classes"], dataset.classes, place)
-    size = member.image_size or models.paper_size(member.model)
-    network = models.build(member.model, len(dataset.classes), size, member.width)
-    checkpoint.load_weights(run.weights, network)
-    normal = Normal(**checkpoint.load_tensors(directory / "input.safetensors"))
-    if asked.get("reading", {}).get("decoder") == "reference":
+    watch = watch or Watch(quiet=True)
+    found, place = subject(asked.file, asked.model, asked.data)
+    dataset = data.open(place, asked.split, boxes=False)
+    found.check(dataset.classes, place)
+    _check_labels(dataset, asked)
+    found = on(found, bench.device)
+    protocol = found.protocol if asked.protocol is None else named(asked.protocol, found.size)
+    if found.decoder == "reference":
         reading = replace(reading, decoder="reference")
-    judge = Judge(dataset, protocol_at_size(protocol, size), bench, reading=reading)
-    return judge(network.to(bench.device), normal)
+    judge = Judge(dataset, protocol, bench, None, reading, found.size)
+    keep = (
+        writer(asked.save, len(found.classes), "float16" if asked.half else "float32") if asked.save else nullcontext()
+    )
+    with keep as file, watch.live():
+        guessed, runs, seconds = _judged(judge, found, how, watch, file)
+        record = _record(found, asked, dataset, protocol, (judge, runs))
+        if file:
+            file.close(Scores(record, tuple(guessed.names), guessed.labels, found.classes.wnids))
+    scores = guessed.errors(len(found.classes), counted_as_wrong(judge.faults.values()))
+    return Evaluation(scores, record, len(found.classes), seconds, len(dataset), asked.save)
+
+
+def named(name: str, size: int) -> Protocol:
+    """The protocol of that name for a network of `size` pixels. Raises SpecError with the nearest names otherwise."""
+    if name not in PROTOCOLS:
+        near = get_close_matches(name, PROTOCOLS, cutoff=0.5)
+        raise SpecError(f"no protocol is called {name!r}; did you mean {', '.join(near or PROTOCOLS)}?")
+    return in_proportion(PROTOCOLS[name].protocol, PROTOCOLS[name].image_size, size)
+
+
+def _judged(
+    judge: Judge, found: Subject, how: How, watch: Watch, file: Writer | None
+) -> tuple[Guessed, list[Computing], float]:
+    """The guesses of all images, what computed them, and the seconds it took."""
+    runs: list[Computing] = []
+
+    def prepare(module: Any, views: int) -> Computing:
+        runs.append(Computing(module, views, replace(how, say=watch.say), judge.bench.device))
+        return runs[-1]
+
+    guessed, began, done = Guessed(judge.count, file), time.perf_counter(), 0
+    with watch.stage("judging", judge.count) as stage:
+        for answer in judge.answers(found.network, found.normal, prepare, found.model):
+            guessed.add(answer, found.places)
+            done += len(answer.places)
+            stage.at(done)
+    guessed.close(sorted(judge.faults), len(found.classes))
+    return guessed, runs, time.perf_counter() - began
+
+
+def _record(
+    found: Subject, asked: Asked, dataset: Dataset, protocol: Protocol, judged: tuple[Judge, list[Computing]]
+) -> Record:
+    judge, runs = judged
+    here = machine(judge.bench.device)
+    return Record(
+        model=found.model,
+        weights=str(asked.file),
+        image_size=found.size,
+        width=found.width,
+        protocol_name=asked.protocol or "",
+        protocol=protocol,
+        data=data.name(dataset),
+        split=asked.split,
+        fingerprint=data.fingerprint(dataset),
+        engine=" and ".join(dict.fromkeys(run.engine for run in runs)),
+        bad_images=tuple(fault.name for _, fault in sorted(judge.faults.items())),
+        ilsvrc=ilsvrc.__version__,
+        commit=commit(),
+        machine=f"{here.cpu}, {here.cores} cores, {here.device}",
+    )
+
+
+def _check_labels(dataset: Dataset, asked: Asked) -> None:
+    """Raise DataError before anything is computed where there is nothing to compare with and nothing to keep."""
+    first = dataset[0] if len(dataset) else None
+    if first is not None and first.label is None and asked.save is None:
+        raise DataError(_unlabelled(first.name))
+
+
+def _unlabelled(name: str) -> str:
+    return f"{name} has no label, so no error can be computed; evaluate a split with ground truth, or --save the scores"

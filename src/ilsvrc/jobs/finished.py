@@ -1,6 +1,6 @@
 """A finished run: its network, what that expects to be shown, and what its classes are."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
@@ -10,9 +10,9 @@ from ilsvrc import data, models
 from ilsvrc.data.sample import Classes
 from ilsvrc.errors import DataError, SpecError
 from ilsvrc.jobs.input import Normal
-from ilsvrc.spec import Crops, Member, from_json
+from ilsvrc.spec import Crops, Member, Protocol, from_json
 from ilsvrc.train import checkpoint
-from ilsvrc.train.recipe import protocol_at_size
+from ilsvrc.train.recipe import protocol_at_size, while_training
 from ilsvrc.train.run import Run
 from ilsvrc.transforms.resample import Resampler
 from ilsvrc.weights import Weights
@@ -21,12 +21,17 @@ from ilsvrc.weights.networks import sha256
 
 @dataclass(frozen=True)
 class Finished:
-    """What a run left. network is in eval mode and takes what `normal` makes of pixels; central is one centre crop."""
+    """What a run left. network is in eval mode and takes what `normal` makes of pixels; central is one centre crop.
+
+    protocol is the run's own, as it was asked for; size is that of the network's images.
+    """
 
     run: Run
     member: Member
     network: nn.Module
     normal: Normal
+    protocol: Protocol
+    size: int
     central: Crops
     classes: Classes
 
@@ -95,7 +100,7 @@ def finished(directory: Path, data_path: str | PathLike[str] | None = None, *, u
     asked = run.spec()["asked"]
     try:
         member: Member = from_json(asked["member"])
-        protocol: Crops = from_json(asked["protocol"])
+        protocol: Protocol = from_json(asked["protocol"])
         size = member.image_size or models.paper_size(member.model)
         network = models.build(member.model, int(asked["classes"]), size, member.width)
     except (KeyError, ValueError, TypeError, AttributeError) as error:
@@ -107,9 +112,20 @@ def finished(directory: Path, data_path: str | PathLike[str] | None = None, *, u
         network.load_state_dict(state)
     else:
         checkpoint.load_weights(run.weights, network)
-    normal = Normal(**checkpoint.load_tensors(directory / "input.safetensors"))
-    central = Crops(layout="center", short_sides=protocol.short_sides[:1], size=protocol.size)
-    return Finished(run, member, network.eval(), normal, protocol_at_size(central, size), classes)
+    normal = shown_as(directory)
+    looks = while_training(protocol, models.paper_size(member.model))
+    central = protocol_at_size(replace(looks, layout="center", short_sides=looks.short_sides[:1]), size)
+    return Finished(run, member, network.eval(), normal, protocol, size, central, classes)
+
+
+def shown_as(directory: Path) -> Normal:
+    """How a run's network is shown images. Raises DataError or WeightsError when its file cannot be read."""
+    file = directory / "input.safetensors"
+    found = checkpoint.load_tensors(file)
+    try:
+        return Normal(found["mean"], found["unit"])
+    except KeyError as error:
+        raise DataError(f"{file} has no {error}; train again with the same words") from error
 
 
 def classes_of(run: Run, count: int, data_path: str | PathLike[str] | None) -> Classes:

@@ -70,11 +70,25 @@ def _check_labels(train: Folder | Shards | Parquet, path: str) -> None:
 class Normal:
     """What is subtracted from an image and what it is then divided by, on the 0-255 scale.
 
-    mean is (3, S, S) for a mean image or (3, 1, 1); unit is (3, 1, 1).
+    mean is (3, S, S) for a mean image or (3, 1, 1); unit is (3, 1, 1); both are RGB. bgr turns the order of the colours
+    around behind all that.
     """
 
     mean: Tensor
     unit: Tensor
+    bgr: bool = False
+
+    def fitting(self, size: int | None) -> "Normal":
+        """For images of `size` pixels, of any where None: a mean image of another size becomes its mean per channel."""
+        if self.mean.shape[-1] in (1, size):
+            return self
+        return replace(self, mean=self.mean.mean((1, 2), keepdim=True))
+
+    def shown(self, pixels: np.ndarray, device: torch.device) -> Tensor:
+        """Pixels (N, H, W, 3) uint8 as the network expects them, (N, 3, H, W) float32."""
+        images = torch.from_numpy(pixels).to(device, non_blocking=True).movedim(-1, -3)
+        found: Tensor = (images.float() - self.mean.to(device)) / self.unit.to(device)
+        return found.flip(-3) if self.bgr else found
 
     def images(self, batch: Batch, device: torch.device) -> Tensor:
         """(B, 3, S, S), or (B, V, 3, S, S) for several views: float32, channels last in memory."""
@@ -84,7 +98,7 @@ class Normal:
         shift = torch.from_numpy(batch.shift).to(device)
         shift = shift.reshape(len(shift), *[1] * (pixels.ndim - 4), 3, 1, 1)
         images: Tensor = (pixels.float() - self.mean.to(device) + shift) / self.unit.to(device)
-        return images
+        return images.flip(-3) if self.bgr else images
 
     def writer(self, device: torch.device) -> Write | None:
         """What `images` does, image by image while it is in the cache; None for a GPU, which bytes reach sooner.
@@ -112,6 +126,8 @@ class Normal:
                 flat.add_(torch.from_numpy(np.tile(views.shift, size)))
             if divided:
                 flat.div_(unit)
+            if self.bgr:
+                out[...] = out[..., ::-1].copy()
 
         return write
 

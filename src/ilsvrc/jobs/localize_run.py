@@ -16,10 +16,10 @@ from ilsvrc.data.batch import Batch
 from ilsvrc.data.decode import USUAL, Reading
 from ilsvrc.data.loader import Epoch
 from ilsvrc.errors import DataError, SpecError
-from ilsvrc.jobs.evaluate import read_predictions
 from ilsvrc.jobs.finished import Finished, check_classes, finished
 from ilsvrc.jobs.input import Chosen, Feed, Normal, Splits, training_loader
 from ilsvrc.jobs.interrupt import Interruption, Stopped
+from ilsvrc.jobs.judge import read_predictions
 from ilsvrc.jobs.localize_judge import BoxJudge, write_located
 from ilsvrc.jobs.machine import Bench, circumstances, set_arithmetic
 from ilsvrc.jobs.start import Left

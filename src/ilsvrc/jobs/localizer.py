@@ -10,9 +10,9 @@ from ilsvrc import data
 from ilsvrc.data.decode import USUAL, Decoder, Reading
 from ilsvrc.data.sample import Classes, Dataset
 from ilsvrc.errors import DataError
-from ilsvrc.jobs.evaluate import Judge
-from ilsvrc.jobs.finished import check_classes, classes_of, data_of
+from ilsvrc.jobs.finished import check_classes, classes_of, data_of, shown_as
 from ilsvrc.jobs.input import Normal
+from ilsvrc.jobs.judge import Judge
 from ilsvrc.jobs.localize_judge import BoxJudge
 from ilsvrc.jobs.localize_run import CLASSIFIER, classifier, regressor
 from ilsvrc.jobs.machine import Bench
@@ -65,7 +65,7 @@ def load_localizer(directory: Path) -> Localizer:
         protocol=protocol_at_size(protocol, size),
         classifier=networks[1].eval(),
         classifier_protocol=protocol_at_size(its, size),
-        normal=Normal(**checkpoint.load_tensors(directory / "input.safetensors")),
+        normal=shown_as(directory),
         classes=classes_of(run, count, None),
         decoder="reference" if asked.get("reading", {}).get("decoder") == "reference" else "fast",
     )

@@ -9,7 +9,7 @@ from PIL import Image
 from ilsvrc.data.decode import decode
 from ilsvrc.data.sample import Classes, Dataset
 from ilsvrc.errors import BadImage
-from ilsvrc.jobs.evaluate import read_predictions
+from ilsvrc.jobs.judge import read_predictions
 from ilsvrc.reports.race_report import Answer, Guess, Picture
 from ilsvrc.train.run import Run
 

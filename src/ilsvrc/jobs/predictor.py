@@ -86,7 +86,7 @@ class Predictor:
         self.network = found.network.to(self.device).eval()
         self._fixed: Engine | None = None if engine == "auto" else engine
         self._runner: Runner | None = None
-        self._auto = Auto(self.network, wish or Wish(), machine=_circumstances(), half=_half(self.device))
+        self._auto = Auto(self.network, wish or Wish(), machine=conditions(), half=half(self.device))
 
     @property
     def engine(self) -> Engine:
@@ -138,7 +138,7 @@ class Predictor:
             raise SpecError("calibrating needs images and an engine; choose engine='int8' and give some")
         images = torch.stack(list(blobs)).to(self.device)
         found, self._runner = calibrated(self.network, self._fixed, images, batch)
-        key = remember.key(self.network, images.shape[-1], batch, f"{_circumstances()} {self.device}")
+        key = remember.key(self.network, images.shape[-1], batch, f"{conditions()} {self.device}")
         remember.write(key, remember.read(key) | {self._fixed: found})
         return found.change
 
@@ -191,11 +191,12 @@ class Predictor:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _half(device: torch.device) -> bool:
+def half(device: torch.device) -> bool:
+    """Whether bfloat16 is multiplied in hardware there."""
     return device.type == "cuda" or bf16_in_hardware()
 
 
-def _circumstances() -> str:
+def conditions() -> str:
     """What a measurement holds for: the processor, the threads, and the versions of what computes."""
     found = machine(torch.device("cpu"))
     vino = version("openvino") if find_spec("openvino") else "absent"

@@ -16,9 +16,9 @@ from ilsvrc.data.remote_shards import split_query
 from ilsvrc.errors import WeightsError
 from ilsvrc.jobs.bad_images import BadImages
 from ilsvrc.jobs.board import Board
-from ilsvrc.jobs.evaluate import Judge, Verdict, write_predictions
 from ilsvrc.jobs.input import Feed, Normal, Splits, epochs_on, normal_of, training_loader
 from ilsvrc.jobs.interrupt import Interruption, Stopped
+from ilsvrc.jobs.judge import Judge, Verdict, write_predictions
 from ilsvrc.jobs.machine import Bench, circumstances, set_arithmetic
 from ilsvrc.jobs.pace import Waited, called, paced, settled
 from ilsvrc.jobs.preflight import built, preflight
@@ -328,7 +328,8 @@ class Work:
             self.board.close()
 
     def _normal(self, splits: Splits, stores: Stores) -> Normal:
-        return Normal(**self.processes.first_does(lambda: self._written_normal(splits, stores)))
+        found = self.processes.first_does(lambda: self._written_normal(splits, stores))
+        return Normal(found["mean"], found["unit"])
 
     def _written_normal(self, splits: Splits, stores: Stores) -> dict[str, Tensor]:
         path = self.run.directory / "input.safetensors"

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ilsvrc.errors import DataError, SpecError
-from ilsvrc.jobs.evaluate import read_predictions
+from ilsvrc.jobs.judge import read_predictions
 from ilsvrc.jobs.saved_scores import read_scores
 from ilsvrc.reports.protocol_words import brief
 from ilsvrc.spec import from_json

@@ -226,8 +226,15 @@ def test_mini_train_evaluate_is_a_line_of_commands(tmp_path: Path, capsys: pytes
     assert "after 1 epochs; everything is in" in printed.out
     assert "epoch  1 of 1" in printed.err
     assert run(["evaluate", out, "--data", data, "--protocol", "ten", "--device", "cpu"]) == 0
-    top1, top5 = capsys.readouterr().out.splitlines()
-    assert top1.startswith("top-1 error")
+    words, top1, top5, speed = capsys.readouterr().out.splitlines()
+    assert words == (
+        "resnet18 at 0.1 of its width, ten: ten crops of 32 pixels from short side 37, probabilities averaged"
+    )
+    assert top1.startswith("ten: top-1 error")
     assert "of 20 images" in top5
+    assert speed.startswith("by engine ")
     assert run(["evaluate", out, "--data", data, "--device", "cpu", "--json"]) == 0
-    assert [score["metric"] for score in json.loads(capsys.readouterr().out)] == ["top-1 error", "top-5 error"]
+    assert [score["metric"] for score in json.loads(capsys.readouterr().out)["scores"]] == [
+        "top-1 error",
+        "top-5 error",
+    ]

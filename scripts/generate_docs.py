@@ -94,9 +94,10 @@ def entries_page() -> str:
 {NOTE}
 
 An entry is what a team did in a challenge, as data: which networks, trained by which recipe, tested by which protocol,
-combined by which weights, and what was published. `ilsvrc show ENTRY` prints one, `ilsvrc race --full --models ENTRY`
-trains its first network. What a paper leaves open is said, and so is what is done otherwise here. [The rows of the
-papers' tables](#rows-of-the-papers-tables) are entries too, each with the figures of its own networks and protocol.
+combined by which weights, and what was published. `ilsvrc show ENTRY` prints one. `ilsvrc race --entries ENTRY` runs it
+as a miniature, from images to a scored submission, with `--full` as it was: [how](ensembles.md#whole-entries). What a
+paper leaves open is said, and so is what is done otherwise here. [The rows of the papers'
+tables](#rows-of-the-papers-tables) are entries too, each with the figures of its own networks and protocol.
 
 {_table(titles, rows, right=(1,))}
 

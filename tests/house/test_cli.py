@@ -16,7 +16,18 @@ NETWORK = {"--model", "--data", "--device"}
 OPTIONS: dict[str, set[str]] = {
     "demo": {"--out", "--seed", "--tasks"},
     "race": {
-        *{"--data", "--out", "--task", "--models", "--full", "--epochs", "--image-size", "--width", "--seed"},
+        *{
+            "--data",
+            "--out",
+            "--task",
+            "--models",
+            "--entries",
+            "--full",
+            "--epochs",
+            "--image-size",
+            "--width",
+            "--seed",
+        },
         *{"--device", "--precision", "--loaders", "--reference-decode", "--bad-images"},
     },
     "mini": {"DIRECTORY", "--train", "--val", "--test", "--seed", "--detection", "--no-detection"},

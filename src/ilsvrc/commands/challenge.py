@@ -13,6 +13,8 @@ Tasks = Annotated[
     Parameter(negative="", consume_multiple=True),
 ]
 
+Several = Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=True)]
+
 
 def demo(*, out: Path = Path("demo"), seed: Seed = 0, tasks: Tasks = ("classification",)) -> None:
     """Re-run the challenge in miniature: build the mini set, race seven winners, write the report (about 10 minutes).
@@ -41,7 +43,8 @@ def race(
     data: Path,
     out: Path = Path("race"),
     task: Literal["classification", "localization", "detection"] = "classification",
-    models: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=True)] = (),
+    models: Several = (),
+    entries: Several = (),
     full: Flag = False,
     epochs: Positive | None = None,
     image_size: Positive | None = None,
@@ -63,7 +66,9 @@ def race(
     task
         Of the challenge's three.
     models
-        Only these networks or entries.
+        Only these networks or entries, each entry by the one network that stands for it.
+    entries
+        Whole entries or rows of tables: every network trained, tested by its protocol, combined, submitted, scored.
     full
         The papers' networks, sizes and recipes instead of miniatures: for a GPU and patience.
     epochs
@@ -90,7 +95,7 @@ def race(
     keep_memory()
     more: dict[str, Any] = {"epochs": epochs, "image_size": image_size, "width": width, "seed": seed}
     read = reading(images.reference_decode, images.bad_images)
-    wishes = job.Wishes(tasks=(task,), full=full, names=models, reading=read, **more)
+    wishes = job.Wishes(tasks=(task,), full=full, names=models, entries=entries, reading=read, **more)
     show_race(job.race(str(data), out, wishes, bench(device, precision, loaders), Watch()), out)
 
 

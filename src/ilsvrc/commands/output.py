@@ -37,7 +37,7 @@ def show_race(race: "Race", out: Path) -> None:
     from ilsvrc.reports.verdict import verdict
 
     console = Console()
-    if console.is_terminal:
+    if console.is_terminal and not race.entries:
         if race.contenders or not race.tasks:
             console.print(table(race))
             console.print(verdict(race), highlight=False, markup=False)

@@ -33,7 +33,8 @@ class Gain:
 
 def rows_of(entry: Entry) -> tuple[Entry, ...]:
     """The rows of its team's tables of that year."""
-    return tuple(row for row in ROWS.values() if (row.year, row.team) == (entry.year, entry.team))
+    own = (entry.year, entry.team, entry.task)
+    return tuple(row for row in ROWS.values() if (row.year, row.team, row.task) == own)
 
 
 def looks(protocol: Protocol) -> int:
@@ -45,6 +46,36 @@ def looks(protocol: Protocol) -> int:
             return 20 * len(protocol.sizes or protocol.short_sides)
         case Together():
             return sum(map(looks, protocol.of))
+
+
+def published_by(entry: Entry, *, alone: bool, protocol: Protocol | None = None) -> tuple[Entry, Reported] | None:
+    """The top-5 error that a table gives the whole entry, or the best of its networks alone, looking by `protocol`.
+
+    Without a protocol, by each network's own. On the validation images where there is such a figure, else on test.
+    """
+    known = [entry, *_related(entry)] if not alone else [*_related(entry)]
+    found = [
+        (one, figure)
+        for one in known
+        for figure in one.reported
+        if figure.metric == "top-5 error"
+        and (_of_one(one, entry, protocol) if alone else _of_all(one, entry, protocol))
+    ]
+    return min(found, key=lambda pair: (pair[1].split != "val", pair[1].percent), default=None)
+
+
+def _of_one(one: Entry, entry: Entry, protocol: Protocol | None) -> bool:
+    if protocol is None:
+        return _is_a_member(one, entry)
+    known = [(member.model, member.recipe) for member in entry.members]
+    own = [(member.model, member.recipe) for member in one.members if member.copies == 1]
+    return len(one.members) == len(own) == 1 and own[0] in known and one.protocol == protocol
+
+
+def _of_all(one: Entry, entry: Entry, protocol: Protocol | None) -> bool:
+    if protocol is None:
+        return one is entry
+    return _seats(one) == _seats(entry) and all((m.protocol or one.protocol) == protocol for m in one.members)
 
 
 def gains(entry: Entry) -> tuple[Gain, ...]:

@@ -11,6 +11,7 @@ from ilsvrc.spec import SGD, CenterSquare, Cosine, Crops, Member, RandomCrop, Re
 SIZE = 64
 LARGER = 80  # GoogLeNet's side heads need 79; at 64 the strides of AlexNet and ZFNet leave a single pixel
 PROTOCOL = Crops(layout="center", short_sides=(72,), size=SIZE)
+WITHOUT_NORMALISATION = ("alexnet", "caffenet", "zfnet", "overfeat", "nin", "googlenet", "vgg")
 OURS = "nothing here is a paper's: batch, rate, schedule and augmentation are chosen for minutes on two cores"
 
 NORMALISED = Recipe(
@@ -58,3 +59,48 @@ MINIATURES: dict[str, Member] = {
     ),
     "wmw-2017-cls": Member(model="se_resnet50", recipe=NORMALISED, image_size=SIZE, width=0.25),
 }
+
+# In a race of whole entries: who stands for a network that would take too long even narrow. Depths stay in order.
+STAND_INS: dict[str, str] = {
+    "resnet34": "resnet18",
+    "resnet50": "resnet18",
+    "resnet101": "resnet34",
+    "resnet152": "resnet50",
+    **{f"preresnet{layers}": "preresnet50" for layers in (101, 152, 200)},
+    "wideresnet68_3": "wideresnet50_2",
+    "resnext101_32x4d": "resnext50_32x4d",
+    "resnext101_64x4d": "resnext50_32x4d",
+    "dpn98": "dpn92",
+    "dpn131": "dpn92",
+    "se_resnet101": "se_resnet50",
+    "se_resnet152": "se_resnet50",
+    "se_resnext101_32x4d": "se_resnext50_32x4d",
+    "senet154": "se_resnext50_32x4d",
+}
+HALF_WIDE = ("alexnet", "caffenet", "zfnet", "overfeat")  # few layers: a quarter of their channels learns little
+SIZES: dict[str, int] = {"inception_v3": 112, "nin": SIZE}  # the others of few or of wide strides: LARGER
+EPOCHS: dict[str, int] = {"vgg": 8, "googlenet": 7, "resnext": 6}  # by family; of the others below
+
+
+def miniature_of(member: Member) -> Member:
+    """The network that races for a member of an entry: narrow, on small images, by a recipe of minutes.
+
+    VGG's scales of training images stay apart, in proportion. Which network stands for it is in STAND_INS.
+    """
+    model = STAND_INS.get(member.model, member.model)
+    plain = model.startswith(WITHOUT_NORMALISATION)
+    few = model.startswith(HALF_WIDE)
+    larger = few or model.startswith("googlenet") or any(kind in model for kind in ("inception_v4", "inception_resnet"))
+    recipe = PLAIN if plain else NORMALISED
+    epochs = next((count for family, count in EPOCHS.items() if model.startswith(family)), 6 if plain else 5)
+    scales = member.recipe.augment[0]
+    if plain and isinstance(scales, ShortSide) and (scales.low, scales.high) != (256, 256):
+        low, high = (round(side * SIZE / 224) for side in (scales.low, scales.high))
+        change = f"short sides of {low} to {high} pixels: those of {scales.low} to {scales.high} in proportion"
+        recipe = replace(recipe, augment=(ShortSide(low, high), RandomCrop(SIZE)), gaps=(*recipe.gaps, change))
+    return Member(
+        model=model,
+        recipe=replace(recipe, epochs=epochs),
+        image_size=SIZES.get(model, LARGER if larger else SIZE),
+        width=0.5 if few else 0.25,
+    )

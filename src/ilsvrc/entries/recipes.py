@@ -18,7 +18,7 @@ from ilsvrc.entries import (
     wideresnet_2016,
     wmw_2017,
 )
-from ilsvrc.entries.miniature import NORMALISED, PLAIN
+from ilsvrc.entries.miniature import NORMALISED, PLAIN, WITHOUT_NORMALISATION
 from ilsvrc.spec import Recipe
 
 PAPER: dict[str, Recipe] = {
@@ -110,7 +110,6 @@ OTHERS: dict[str, dict[str, Recipe]] = {
     **{f"preresnet{layers}": {"aspect": preresnet_2016.ASPECT} for layers in (50, 101, 152, 200)},
 }
 
-WITHOUT_NORMALISATION = ("alexnet", "caffenet", "zfnet", "overfeat", "nin", "googlenet", "vgg")
 WITH_IT = ("googlenet_torchvision", "vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn")
 
 

@@ -36,10 +36,12 @@ def ids_of(wnids: Sequence[str], meta: Path | Synsets | None) -> tuple[np.ndarra
     return np.array([known[wnid] for wnid in wnids], np.int64), "by the kit's ILSVRC ids" if synsets else BY_NAME
 
 
-def write_submission(path: Path, probabilities: np.ndarray, ids: np.ndarray) -> None:
+def write_submission(path: Path, probabilities: np.ndarray, ids: np.ndarray, unseen: np.ndarray | None = None) -> None:
     """Write the five likeliest classes of each image, (N, C), best first; equal ones by label, lowest first.
 
-    Raises SubmissionError when the file cannot be written.
+    Images that are unseen, (N,) bool, get no guess. Raises SubmissionError when the file cannot be written.
     """
-    ranked = np.argsort(-probabilities, axis=1, kind="stable")[:, :5]
-    write_guesses(path, Guesses(ids[ranked]))
+    guesses = ids[np.argsort(-probabilities, axis=1, kind="stable")[:, :5]]
+    if unseen is not None:
+        guesses[unseen] = 0
+    write_guesses(path, Guesses(guesses))

@@ -15,6 +15,7 @@ class Wishes:
     tasks: tuple[Task, ...] = ("classification",)
     full: bool = False
     names: tuple[str, ...] = ()  # models or entries; all of them when empty
+    entries: tuple[str, ...] = ()  # whole entries or rows of tables by key, instead
     epochs: int | None = None
     image_size: int | None = None
     width: float | None = None

@@ -47,19 +47,22 @@ def facts(pairs: Sequence[tuple[str, str | None]], kind: str = "facts") -> Html:
     )
 
 
-def grid(title: str, head: Row, rows: Sequence[Row], *, words: int = 1) -> Html:
-    """A table in a box that scrolls sideways and takes the keyboard's focus; the first `words` columns are text."""
+def grid(title: str, head: Row, rows: Sequence[Row], *, words: int = 1, kind: str = "") -> Html:
+    """A table in a box that scrolls sideways and takes the keyboard's focus; the first `words` columns are text.
 
-    def kind(column: int) -> str | None:
+    Of the kind 'roomy', its text has room for sentences.
+    """
+
+    def sort(column: int) -> str | None:
         return None if column < words else "number"
 
-    top = [element("th", {"scope": "col", "class": kind(i)}, cell) for i, cell in enumerate(head)]
+    top = [element("th", {"scope": "col", "class": sort(i)}, cell) for i, cell in enumerate(head)]
     body = [
         element(
             "tr",
             None,
             element("th", {"scope": "row"}, row[0]),
-            *(element("td", {"class": kind(i)}, cell) for i, cell in enumerate(row[1:], start=1)),
+            *(element("td", {"class": sort(i)}, cell) for i, cell in enumerate(row[1:], start=1)),
         )
         for row in rows
     ]
@@ -70,7 +73,8 @@ def grid(title: str, head: Row, rows: Sequence[Row], *, words: int = 1) -> Html:
         element("thead", None, element("tr", None, *top)),
         element("tbody", None, *body),
     )
-    return element("div", {"class": "scroll", "role": "region", "aria-label": title, "tabindex": "0"}, table)
+    box = {"class": f"scroll {kind}".strip(), "role": "region", "aria-label": title, "tabindex": "0"}
+    return element("div", box, table)
 
 
 def color(index: int) -> str:

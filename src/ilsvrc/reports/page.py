@@ -10,11 +10,12 @@ from pathlib import Path
 from ilsvrc.reports.cards import cards_section
 from ilsvrc.reports.challenge import challenge_section
 from ilsvrc.reports.document import document, write_document
+from ilsvrc.reports.entries_part import entries_section
 from ilsvrc.reports.formats import SPACE, duration, moment, percent, plural, whole
 from ilsvrc.reports.gallery import gallery_section, source, split_name
 from ilsvrc.reports.layout import bullets, facts, section
 from ilsvrc.reports.markup import Html, element, join
-from ilsvrc.reports.race_report import Race, ranked
+from ilsvrc.reports.race_report import Race, by_error, ranked
 from ilsvrc.reports.result import curves_section, result_section
 from ilsvrc.reports.task_part import TITLES, sentence, task_section
 from ilsvrc.reports.task_result import TaskResult, best_first, figure_of
@@ -38,7 +39,7 @@ def page(race: Race) -> str:
     """The report as HTML text."""
     ran = bool(race.contenders)
     parts: dict[str, Html | None] = {
-        "result": result_section(race) if ran or not race.tasks else None,
+        "result": _result(race) if ran or not race.tasks else None,
         "curves": curves_section(race) if ran else None,
         **{one.task: task_section(one) for one in race.tasks},
         "challenge": challenge_section(),
@@ -58,6 +59,10 @@ def page(race: Race) -> str:
         _foot(race),
     )
     return document(f"{headline(race)}: {race.title}", body)
+
+
+def _result(race: Race) -> Html:
+    return entries_section(race) if race.entries else result_section(race)
 
 
 def _head(race: Race) -> Html:
@@ -93,13 +98,14 @@ def _mosaic(race: Race) -> Html | None:
 
 def _numbers(race: Race) -> Html:
     data, machine = race.data, race.machine
-    best = ranked(race)
+    best = by_error(race.entries) or ranked(race)
     return facts(
         [
             ("best top-5 error", percent(best[0].top5_error) if best else None),
             *((f"best {FIGURES[one.task]}", _best(one)) for one in race.tasks),
             ("top-5 by chance", percent(data.chance_top5_error)),
-            ("networks", whole(len(race.contenders) + sum(len(one.finders) for one in race.tasks))),
+            ("entries", whole(len(race.entries)) if race.entries else None),
+            ("networks", whole(_networks(race))),
             ("classes", whole(data.classes)),
             ("training images", whole(data.train_images)),
             (f"{split_name(data.split)} images", whole(data.val_images)),
@@ -108,6 +114,12 @@ def _numbers(race: Race) -> Html:
         ],
         "numbers",
     )
+
+
+def _networks(race: Race) -> int:
+    """How many were trained: in a race of whole entries, copies of one another too."""
+    runs = {seat.run for entry in race.entries for seat in entry.seats}
+    return len(runs or race.contenders) + sum(len(one.finders) for one in race.tasks)
 
 
 def _best(result: TaskResult) -> str | None:

@@ -13,6 +13,7 @@ from ilsvrc.reports.markup import Html
 from ilsvrc.spec import Reported
 
 if TYPE_CHECKING:
+    from ilsvrc.reports.submitted import Submitted
     from ilsvrc.reports.task_result import TaskResult
 
 
@@ -157,6 +158,7 @@ class Race:
     seed: int
     pictures: tuple[Picture, ...] = ()
     tasks: "tuple[TaskResult, ...]" = ()  # the other tasks, where they were raced too
+    entries: "tuple[Submitted, ...]" = ()  # whole entries, where they raced: contenders are then their networks
 
 
 def known(number: float | None) -> TypeGuard[float]:
@@ -185,22 +187,29 @@ def ranked(race: Race) -> tuple[Contender, ...]:
     return tuple(sorted((c for c in race.contenders if known(c.top5_error)), key=key))
 
 
+def by_error(entries: "tuple[Submitted, ...]") -> "list[Submitted]":
+    """Whole entries, best first: by top-5 error, then by top-1."""
+    return sorted(entries, key=lambda entry: (entry.top5_error, entry.top1_error))
+
+
 def results(race: Race) -> dict[str, Any]:
     """The race as JSON-able data, the content of `results.json`: every number of the page but no image.
 
     'entries' holds one object per contender, in the race's order, with its fields
     (errors as fractions), the 95 % intervals and the published figures, and behind them
-    those of the other tasks. Numbers that are not finite are None.
+    those of the other tasks. In a race of whole entries it holds these, and 'networks'
+    the contenders. Numbers that are not finite are None.
     """
     from ilsvrc.reports import task_result
 
     record: dict[str, Any] = {
         "title": race.title,
         "entries": [
-            *(_entry(contender, race.data) for contender in race.contenders),
+            *(_entry(one, race.data) for one in race.entries or race.contenders),
             *(row for task in race.tasks for row in task_result.entry_rows(task)),
         ],
-        "ranking": [contender.name for contender in ranked(race)],
+        **({"networks": [_entry(one, race.data) for one in race.contenders]} if race.entries else {}),
+        "ranking": [one.name for one in by_error(race.entries) or ranked(race)],
         "data": {
             **asdict(race.data),
             "chance_top1_error": race.data.chance_top1_error,
@@ -219,9 +228,9 @@ def results(race: Race) -> dict[str, Any]:
     return clean
 
 
-def _entry(contender: Contender, data: Data) -> dict[str, Any]:
+def _entry(contender: "Contender | Submitted", data: Data) -> dict[str, Any]:
     entry = {"task": "classification", **asdict(contender)}
-    del entry["drawing"]
+    entry.pop("drawing", None)
     for metric in ("top1_error", "top5_error"):
         error = entry[metric]
         entry[f"{metric}_interval"] = interval(error, data.val_images) if data.val_images and known(error) else None

@@ -3,6 +3,7 @@
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from ilsvrc.reports.entries_part import gain_line
 from ilsvrc.reports.formats import DASH, SPACE, duration, percent, plain, short, whole
 from ilsvrc.reports.race_report import Contender, Race, ranked
 from ilsvrc.reports.result import published_error
@@ -47,8 +48,22 @@ def plain_text(race: Race) -> str:
         for row in rows
     ]
     own = [*lines, "", verdict(race)] if race.contenders or not race.tasks else []
+    if race.entries:
+        own = [*entry_lines(race), "", verdict(race)]
     text = "\n".join([race.title, "", *own, *task_lines(race), *_notes(race)])
     return text.replace(SPACE, " ").replace(DASH, "-")
+
+
+def entry_lines(race: Race) -> list[str]:
+    """Whole entries in plain lines: what each scored and gained, here and as published, and its file."""
+    lines = []
+    for entry in race.entries:
+        found = next((one for one in entry.published if one.metric == "top-5 error"), None)
+        told = f", published {plain(found.percent)}{SPACE}% ({found.split})" if found else ""
+        lines += [f"{entry.name}: top-5 error {percent(entry.top5_error)}, top-1 {percent(entry.top1_error)}{told}"]
+        lines += [f"  {gain_line(one)}" for one in entry.gained]
+        lines += [f"  {entry.submission}, scored by {entry.rules}"]
+    return lines
 
 
 def task_lines(race: Race) -> list[str]:

@@ -2,6 +2,7 @@
 
 from itertools import combinations
 
+from ilsvrc.reports.entries_part import entries_headline, entries_verdict
 from ilsvrc.reports.formats import listed, percent, plain, plural, whole
 from ilsvrc.reports.race_report import Contender, Race, interval, known, ranked
 from ilsvrc.reports.task_result import best_first
@@ -12,6 +13,8 @@ def headline(race: Race) -> str:
     if race.tasks and not race.contenders:
         best = [order[0].title for order in map(best_first, race.tasks) if order]
         return f"{best[0]} finds most" if best else "No entry finished"
+    if race.entries:
+        return entries_headline(race)
     order = ranked(race)
     if not order:
         return "No network finished"
@@ -23,6 +26,8 @@ def headline(race: Race) -> str:
 
 def verdict(race: Race) -> str:
     """The result in two or three sentences, with chance, the runner-up and whether the lead is larger than sampling."""
+    if race.entries:
+        return entries_verdict(race)
     order = ranked(race)
     chance = race.data.chance_top5_error
     if not order:

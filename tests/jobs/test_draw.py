@@ -10,11 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
+from ilsvrc import data
 from ilsvrc.cli import run as command
 from ilsvrc.errors import DataError
 from ilsvrc.jobs import draw
 from ilsvrc.jobs.draw import Source, subject
 from ilsvrc.jobs.draw_parts import read_parts
+from ilsvrc.jobs.looks import looks
 from ilsvrc.train import checkpoint
 from ilsvrc.train.run import Run
 
@@ -182,3 +184,11 @@ def test_networks_entries_and_runs_are_drawn_as_svg(
 def test_show_takes_a_network_too(capsys: pytest.CaptureFixture[str]):
     assert command(["show", "resnet18"]) == 0
     assert "conv1" in capsys.readouterr().out
+
+
+def test_networks_of_a_race_are_shown_looking_at_images_they_got(finished: dict[str, Run], tiny: Path):
+    found = looks(data.open(str(tiny), "val"), finished, "cpu")
+    assert 1 <= len(found) <= 2
+    assert [one.title for one in found[0].looks] == ["AlexNet", "ResNet-18"]
+    assert all(0 <= one.lowest <= 1 and one.jpeg.startswith(b"\xff\xd8") for one in found[0].looks)
+    assert looks(data.open(str(tiny), "val"), {}, "cpu") == ()

@@ -17,6 +17,7 @@ from ilsvrc.errors import SpecError
 from ilsvrc.jobs.box_tasks import RACE
 from ilsvrc.jobs.contenders import contender, race_data
 from ilsvrc.jobs.input import open_splits
+from ilsvrc.jobs.looks import looks
 from ilsvrc.jobs.machine import Bench, machine
 from ilsvrc.jobs.machine import command as machine_command
 from ilsvrc.jobs.pictures import pictures
@@ -80,6 +81,7 @@ def race(path: str, out: Path, wishes: Wishes, bench: Bench, watch: Watch, comma
     others = tuple(RACE[task](path, out, wishes, bench, watch) for task in wishes.tasks if task != "classification")
     classes = len(splits.train.classes)
     contenders = tuple(contender(ENTRIES[key], trainings[key], run, classes) for key, run in runs.items())
+    ran = {trainings[key].member.model: run for key, run in runs.items()}
     result = Race(
         title="The ImageNet challenge re-run" + ("" if wishes.full else " in miniature"),
         data=race_data(splits),
@@ -91,7 +93,8 @@ def race(path: str, out: Path, wishes: Wishes, bench: Bench, watch: Watch, comma
         seconds=max(time.monotonic() - began, sum(contender.seconds or 0.0 for contender in contenders)),
         protocol=_protocol(list(trainings.values())),
         seed=wishes.seed,
-        pictures=pictures(splits.val, {trainings[key].member.model: run for key, run in runs.items()}),
+        pictures=pictures(splits.val, ran),
+        looks=looks(splits.val, ran, str(bench.device)),
         tasks=others,
     )
     write_report(result, out)

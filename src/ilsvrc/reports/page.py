@@ -1,7 +1,7 @@
 """The report of a race: one HTML file that opens offline, with nothing outside itself and no script.
 
 The parts are in modules of their own, in the order of the page: `result`,
-`challenge`, `cards`, `gallery`. Colours, light and dark, print and small screens
+`challenge`, `cards`, `gallery`, `looks`. Colours, light and dark, print and small screens
 are `page.css`.
 """
 
@@ -14,6 +14,7 @@ from ilsvrc.reports.entries_part import entries_section
 from ilsvrc.reports.formats import SPACE, duration, moment, percent, plural, whole
 from ilsvrc.reports.gallery import gallery_section, source, split_name
 from ilsvrc.reports.layout import bullets, facts, section
+from ilsvrc.reports.looks import looks_section
 from ilsvrc.reports.markup import Html, element, join
 from ilsvrc.reports.race_report import Race, by_error, ranked
 from ilsvrc.reports.result import curves_section, result_section
@@ -24,7 +25,7 @@ from ilsvrc.reports.verdict import caveats, certificate, headline, verdict
 MOSAIC_IMAGES, MOSAIC_BYTES = 12, 150_000  # in the head of the page, where images stand a second time
 PARTS = {"result": "Result", "curves": "Curves", "challenge": "Challenge", "networks": "Networks"}
 FIGURES = {"localization": "localization error", "detection": "mean AP"}
-PARTS |= {"images": "Images", "again": "Run it again"}
+PARTS |= {"images": "Images", "looks": "Looks", "again": "Run it again"}
 
 
 def write_page(race: Race, path: Path) -> None:
@@ -45,6 +46,7 @@ def page(race: Race) -> str:
         "challenge": challenge_section(),
         "networks": cards_section(race) if ran else None,
         "images": gallery_section(race),
+        "looks": looks_section(race.looks),
         "again": _again(race),
     }
     there = {name: part for name, part in parts.items() if part is not None}

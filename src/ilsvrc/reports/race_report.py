@@ -13,6 +13,7 @@ from ilsvrc.reports.markup import Html
 from ilsvrc.spec import Reported
 
 if TYPE_CHECKING:
+    from ilsvrc.reports.looks import Looked
     from ilsvrc.reports.submitted import Submitted
     from ilsvrc.reports.task_result import TaskResult
 
@@ -157,6 +158,7 @@ class Race:
     protocol: str  # how the images were looked at: 'one centre crop, 56 of 64 pixels'
     seed: int
     pictures: tuple[Picture, ...] = ()
+    looks: "tuple[Looked, ...]" = ()  # for the page alone
     tasks: "tuple[TaskResult, ...]" = ()  # the other tasks, where they were raced too
     entries: "tuple[Submitted, ...]" = ()  # whole entries, where they raced: contenders are then their networks
 

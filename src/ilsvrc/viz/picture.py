@@ -1,4 +1,4 @@
-"""Numbers as pixels: contrast, grids, heat maps, PNG."""
+"""Numbers as pixels: contrast, grids, heat maps, PNG and JPEG."""
 
 import io
 from collections.abc import Sequence
@@ -77,6 +77,13 @@ def beside(sheets: Sequence[np.ndarray], gap: int = 12) -> np.ndarray:
             parts.append(np.zeros((height, gap, 4), np.uint8))
         parts.append(np.pad(sheet, ((0, height - sheet.shape[0]), (0, 0), (0, 0))))
     return np.concatenate(parts, axis=1)
+
+
+def jpeg(pixels: np.ndarray, quality: int = 80) -> bytes:
+    """Pixels (H, W, 3) uint8 as a JPEG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
 
 
 def png(pixels: np.ndarray) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from ilsvrc import __version__
-from ilsvrc.commands import bench, challenge, claims, data, draw, networks, score, training, weights
+from ilsvrc.commands import bench, boxes, challenge, claims, data, draw, networks, score, training, weights
 from ilsvrc.errors import IlsvrcError
 from ilsvrc.jobs.interrupt import Stopped
 
@@ -21,7 +21,7 @@ app = App(
     version=__version__,
     version_flags=["--version"],
 )
-for part in (challenge, data, networks, training, weights, claims):
+for part in (challenge, data, networks, training, boxes, weights, claims):
     for command in part.COMMANDS:
         app.command(command)
 app.command(score.app)

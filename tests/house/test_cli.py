@@ -54,6 +54,7 @@ OPTIONS: dict[str, set[str]] = {
         *{"--reference-decode", "--bad-images", "--json"},
     },
     "ensemble": {"MEMBERS", "--weights", "--out", "--meta", "--json"},
+    "localize": {"IMAGES", "--run", "--out", "--top", "--device", "--precision", "--json"},
     "report": {"RUNS", "--out"},
     "claims": {"--json"},
     "claim": {"NAME", "--data", "--seeds", "--epochs", "--images", "--device", "--out", "--json"},

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rich.console import Console, RenderableType
 
 if TYPE_CHECKING:
+    from ilsvrc.jobs.localize import Found
     from ilsvrc.jobs.predict import Answer
     from ilsvrc.reports.race_report import Race
 
@@ -71,5 +72,24 @@ def print_answers(answers: "Iterable[Answer]", form: Literal["text", "json", "cs
             for g in answer.guesses:
                 print(f"  {g.probability:7.2%}  {g.wnid}  {g.name}")
     if form == "json":
+        print_json(rows)
+    return faults
+
+
+def print_places(found: "Iterable[Found]", *, json: bool) -> int:
+    """What a localizer says of images, as it says it; JSON is one list. How many images could not be read."""
+    faults, rows = 0, []
+    for one in found:
+        faults += bool(one.fault)
+        if json:
+            rows.append(one.as_json())
+        elif one.fault:
+            print(one.fault, file=sys.stderr)
+        else:
+            print(f"{one.image}{f'  drawn in {one.drawing}' if one.drawing else ''}")
+            for place in one.places:
+                corners = " ".join(f"{edge:.0f}" for edge in place.box)
+                print(f"  {place.probability:7.2%}  {place.wnid}  {place.name}  at {corners} (xmin ymin xmax ymax)")
+    if json:
         print_json(rows)
     return faults

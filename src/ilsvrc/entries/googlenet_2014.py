@@ -12,6 +12,7 @@ from ilsvrc.spec import (
     SGD,
     AreaCrop,
     ColorJitter,
+    Crops,
     Entry,
     Exponential,
     Member,
@@ -20,6 +21,7 @@ from ilsvrc.spec import (
     Polynomial,
     RandomCrop,
     Recipe,
+    Regression,
     Reported,
     TailMean,
     Warp,
@@ -91,6 +93,38 @@ CLASSIFICATION = Entry(
     source="Szegedy et al. 2015, section 7",
     new=NEW,
     gaps=(EQUAL,),
+)
+
+BOXES = replace(
+    RECIPE,
+    source="Simonyan and Zisserman 2014, appendix A, for GoogLeNet",
+    gaps=("of this training nothing was published: VGG's way of the same year, by the classifier's recipe",),
+)
+LOCALIZATION = Entry(
+    key="googlenet-2014-loc",
+    year=2014,
+    team="GoogLeNet",
+    task="localization",
+    members=(Member(model="googlenet", recipe=BOXES),),
+    protocol=Crops(layout="center", short_sides=(256,), size=224),
+    reported=(
+        Reported(metric="top-5 localization error", percent=26.4, split="test", source="result page of 2014"),
+        Reported(metric="top-5 localization error", percent=26.7, split="test", source="VGG's paper, table 10"),
+    ),
+    source="result page of 2014",
+    new="Boxes for the winner of the classification; how is not known.",
+    boxes=Regression(
+        classifier="googlenet-2014-cls",
+        head="last layer",
+        per_class=True,
+        coordinates="centre",
+        trained="all",
+    ),
+    gaps=(
+        "a reconstruction: the paper says nothing of localization; by VGG's method",
+        "26.4 is unverified; VGG's paper prints 26.7 for the same entry",
+    ),
+    reconstruction=True,
 )
 
 PAPER = Paper(key="googlenet-2014", year=2014, team="GoogLeNet", source="Szegedy et al. 2015, table 3", new=NEW)

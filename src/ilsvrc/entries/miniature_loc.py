@@ -5,22 +5,48 @@ Head, targets, loss and what learns are the papers'; width, image size and recip
 
 from dataclasses import replace
 
-from ilsvrc.entries import vgg_2014
-from ilsvrc.entries.miniature import MINIATURES, PLAIN, PROTOCOL
-from ilsvrc.spec import SGD, Entry, Recipe
+from ilsvrc.entries import msra_2015, overfeat_2013, supervision_2012, vgg_2014
+from ilsvrc.entries.miniature import LARGER, MINIATURES, NORMALISED, PLAIN, PROTOCOL
+from ilsvrc.spec import Dense, Entry, Member, Recipe
 
 BOXES: Recipe = replace(
     PLAIN,
     source="ours, for box regressors of miniatures without batch normalisation",
     epochs=4,
-    optimizer=SGD(lr=0.02, momentum=0.9, weight_decay=1e-4, decay_biases=False),
 )
+BOXES_NORMALISED: Recipe = replace(
+    NORMALISED,
+    source="ours, for box regressors of miniatures with batch normalisation",
+    epochs=4,
+)
+
+# Classifiers that a regressor starts from: those of the race, and OverFeat's, which does not race for classes.
+CLASSIFIERS: dict[str, Member] = {
+    **MINIATURES,
+    "overfeat-2013-cls": Member(model="overfeat_fast", recipe=replace(PLAIN, epochs=6), image_size=LARGER, width=0.25),
+}
 
 # Entry -> what races for it: one member, as large as the miniature of the classifier it starts from.
 LOCALIZERS: dict[str, Entry] = {
+    "supervision-2012-loc": replace(
+        supervision_2012.LOCALIZATION,
+        members=(replace(MINIATURES["supervision-2012-cls"], recipe=BOXES),),
+        protocol=PROTOCOL,
+    ),
+    "overfeat-2013-loc": replace(
+        overfeat_2013.LOCALIZATION,
+        members=(replace(CLASSIFIERS["overfeat-2013-cls"], recipe=BOXES),),
+        protocol=Dense(short_sides=(72, 88), mirror=True, over="max", offsets=2),
+    ),
     "vgg-2014-loc": replace(
         vgg_2014.LOCALIZATION,
         members=(replace(MINIATURES["vgg-2014-cls"], recipe=BOXES),),
+        protocol=PROTOCOL,
+        gaps=(*vgg_2014.LOCALIZATION.gaps, "one centre crop: two places of a map of two are too few to merge"),
+    ),
+    "msra-2015-loc": replace(
+        msra_2015.LOCALIZATION,
+        members=(replace(MINIATURES["msra-2015-cls"], recipe=BOXES_NORMALISED),),
         protocol=PROTOCOL,
     ),
 }

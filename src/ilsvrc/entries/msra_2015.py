@@ -1,16 +1,20 @@
 """MSRA, ILSVRC 2015: He, Zhang, Ren, Sun, Deep Residual Learning for Image Recognition, 2015."""
 
+from dataclasses import replace
+
 from ilsvrc.entries.protocols import CENTER, PROTOCOLS, TEN
 from ilsvrc.entries.row import Paper, one, val
 from ilsvrc.spec import (
     SGD,
     BatchNorm,
+    Crops,
     Entry,
     Member,
     Mirror,
     PcaLighting,
     RandomCrop,
     Recipe,
+    Regression,
     Reported,
     ShortSide,
     Steps,
@@ -57,6 +61,47 @@ CLASSIFICATION = Entry(
         "members: 'six models of different depth', two of 152 layers; the other four are ours",
         "weights of the combination are not published: equal",
     ),
+)
+
+BOXES = replace(
+    RECIPE,
+    source="He et al. 2015, appendix C, the boxes",
+    optimizer=replace(RECIPE.optimizer, lr=0.01),
+    gaps=(
+        "rate and length are not given: a tenth of the classifier's rate, and its length",
+        "batch norm goes on learning; the appendix does not say whether it did",
+    ),
+)
+LOCALIZATION = Entry(
+    key="msra-2015-loc",
+    year=2015,
+    team="MSRA",
+    task="localization",
+    members=(Member(model="resnet101", recipe=BOXES),),
+    protocol=Crops(layout="center", short_sides=(256,), size=224),
+    reported=(
+        Reported(metric="top-5 localization error", percent=9.0, split="test", source="table 14, the ensemble"),
+        Reported(metric="top-5 localization error", percent=8.9, split="val", source="table 13, the ensemble"),
+        Reported(
+            metric="top-5 localization error", percent=10.6, split="val", source="table 13, one ResNet-101, R-CNN"
+        ),
+        Reported(metric="top-5 localization error", percent=14.4, split="val", source="table 13, one ResNet-101, RPN"),
+    ),
+    source="He et al. 2015, appendix C",
+    new="A proposal network with a score and a box per class, and an R-CNN that judges its proposals again.",
+    boxes=Regression(
+        classifier="msra-2015-cls",
+        head="last layer",
+        per_class=True,
+        coordinates="centre",
+        trained="all",
+    ),
+    gaps=(
+        "not what they did: proposals per class and an R-CNN on the 200 best of them are not built; a box per class is "
+        "regressed from the whole window, as VGG did, and the published errors are not this method's",
+        "members: the networks of the ensemble are not named; one ResNet-101, as in table 13",
+    ),
+    reconstruction=True,
 )
 
 PAPER = Paper(key="msra-2015", year=2015, team="MSRA", source="He et al. 2015, tables 2 to 4; the release", new=NEW)

@@ -7,7 +7,20 @@ from dataclasses import replace
 
 from ilsvrc.entries.protocols import PROTOCOLS
 from ilsvrc.entries.row import Paper, one, val
-from ilsvrc.spec import SGD, Entry, Member, Mirror, RandomCrop, Recipe, Reported, ShortSide, Steps
+from ilsvrc.spec import (
+    SGD,
+    Dense,
+    Entry,
+    Member,
+    Merging,
+    Mirror,
+    RandomCrop,
+    Recipe,
+    Regression,
+    Reported,
+    ShortSide,
+    Steps,
+)
 
 ACCURATE = Recipe(
     source="Sermanet et al. 2013, section 3.1, the accurate network",
@@ -93,5 +106,50 @@ ROWS = (
         ACCURATE_FOUR,
         val(33.96, 13.24),
         ("13.6 on test, after the contest",),
+    ),
+)
+
+BOXES = replace(
+    ACCURATE,
+    source="Sermanet et al. 2013, section 4.2, the box regressor",
+    gaps=(
+        "batch, rate, schedule and length of the regressor's training are not given: as the classifier's",
+        "it is trained at several scales, drawn anew for every image: which of the six, and how often, is not said; "
+        "here the short side is drawn between those of scales 1 and 4",
+    ),
+    augment=(ShortSide(245, 389), RandomCrop(221), Mirror()),
+)
+LOCALIZATION = Entry(
+    key="overfeat-2013-loc",
+    year=2013,
+    team="OverFeat",
+    task="localization",
+    members=(Member(model="overfeat_accurate", recipe=BOXES),),
+    protocol=Dense(sizes=((245, 245), (281, 317), (317, 389), (389, 461)), mirror=True, over="max", offsets=3),
+    reported=(
+        Reported(metric="top-5 localization error", percent=29.9, split="test", source="result page of 2013"),
+        Reported(metric="top-5 localization error", percent=30.0, split="val", source="results, SCR, 4 scales"),
+        Reported(metric="top-5 localization error", percent=31.3, split="val", source="results, SCR beside PCR"),
+        Reported(metric="top-5 localization error", percent=44.1, split="val", source="results, PCR beside SCR"),
+    ),
+    source="Sermanet et al. 2013, section 4",
+    new="A regressor on the classifier's features says where, at every place, and boxes that agree are merged.",
+    boxes=Regression(
+        classifier="overfeat-2013-cls",
+        head="hidden layers",
+        per_class=False,
+        coordinates="edges",
+        trained="new layers",
+        least_overlap=0.5,
+        merging=Merging(threshold=0.75),
+    ),
+    gaps=(
+        "which network the submission's regressor stood on is not said: the accurate one, whose sizes are printed",
+        "which four scales is not said: the first four of the table",
+        "match_score is printed as the sum of two distances, of which one grows with the intersection; read here as "
+        "the distance of the centres over the mean side, plus what the boxes do not share",
+        "the unit and the value at which merging stops are not printed: 0.75 of that distance, ours",
+        "that windows with less than half of the object teach nothing is quoted from memory (unverified)",
+        "labels come from the classifier's own protocol, and boxes for its five classes at every place",
     ),
 )

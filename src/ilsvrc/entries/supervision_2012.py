@@ -11,12 +11,14 @@ from ilsvrc.entries.row import Paper, on_test, one, val
 from ilsvrc.spec import (
     SGD,
     CenterSquare,
+    Crops,
     Entry,
     Member,
     Mirror,
     PcaLighting,
     RandomCrop,
     Recipe,
+    Regression,
     Reported,
     ShortSide,
     Steps,
@@ -123,6 +125,41 @@ SEVEN = replace(
         *CLASSIFICATION.gaps[1:],
     ),
     data="outside",
+    reconstruction=True,
+)
+
+BOXES = replace(
+    RECIPE,
+    source="Simonyan and Zisserman 2014, appendix A, for AlexNet",
+    optimizer=replace(RECIPE.optimizer, lr=0.001),
+    gaps=("of this training nothing was published: VGG's way two years later, by the classifier's recipe",),
+)
+LOCALIZATION = Entry(
+    key="supervision-2012-loc",
+    year=2012,
+    team="SuperVision",
+    task="localization",
+    members=(Member(model="alexnet", recipe=BOXES),),
+    protocol=Crops(layout="center", short_sides=(256,), size=224),
+    reported=(
+        Reported(metric="top-5 localization error", percent=34.2, split="test", source="result page of 2012"),
+        Reported(
+            metric="top-5 localization error", percent=33.5463, split="test", source="result page of 2012, outside"
+        ),
+    ),
+    source="result page of 2012",
+    new="A network for boxes beside those for classes.",
+    boxes=Regression(
+        classifier="supervision-2012-cls",
+        head="last layer",
+        per_class=True,
+        coordinates="centre",
+        trained="all",
+    ),
+    gaps=(
+        "a reconstruction: the method ('144-cloc') was never published and is not in the released code; by VGG's",
+        "34.2 is quoted by later papers; the page's six digits (0.341905) are unverified",
+    ),
     reconstruction=True,
 )
 

@@ -5,9 +5,11 @@ of ECCV 2016, Good Practices for Deep Feature Fusion ("the slides"): five networ
 The entry is a reconstruction, and says where.
 """
 
+from dataclasses import replace
+
 from ilsvrc.entries import inception_2015, inception_2016, preresnet_2016, wideresnet_2016
 from ilsvrc.entries.row import Paper, val
-from ilsvrc.spec import Dense, Entry, Member, Protocol, Recipe, Reported
+from ilsvrc.spec import Crops, Dense, Entry, Member, Protocol, Recipe, Regression, Reported
 
 NEW = "Nothing new but the sum: five different networks err on different images, and together below three percent."
 
@@ -49,6 +51,39 @@ CLASSIFICATION = Entry(
         "weights: accuracy 'as weights', Inception-ResNet-v2 more; here 1 less the top-5 error, of that one twice",
         "the wide network: 68 layers, whose layout was not published; in some summaries of twice the width, in others "
         "of three times: stages of 3, 4, 12 and 3 blocks, three times as wide",
+    ),
+    reconstruction=True,
+)
+
+BOXES = replace(
+    inception_2016.RECIPE,
+    source="Trimps-Soushen 2016, localization, a reconstruction",
+    gaps=("of this training nothing is public: the network's own paper's recipe",),
+)
+LOCALIZATION = Entry(
+    key="trimps-2016-loc",
+    year=2016,
+    team="Trimps-Soushen",
+    task="localization",
+    members=(Member(model="inception_resnet_v2", recipe=BOXES),),
+    protocol=Crops(layout="center", short_sides=(342,), size=299),
+    reported=(
+        Reported(metric="top-5 localization error", percent=7.71, split="test", source="result page of 2016"),
+        Reported(metric="top-5 localization error", percent=7.58, split="val", source="results in slides, all fused"),
+        Reported(metric="top-5 localization error", percent=8.51, split="val", source="results in slides, best one"),
+    ),
+    source="result page of 2016; the slides of the workshop",
+    new="Faster R-CNN asked for the boxes of the five classes that a fusion of five networks named.",
+    boxes=Regression(
+        classifier="trimps-2016-cls",
+        head="last layer",
+        per_class=True,
+        coordinates="centre",
+        trained="all",
+    ),
+    gaps=(
+        "not what they did: Faster R-CNN on several trunks, its proposals and boxes fused by accuracy, of which "
+        "no trunk, weight or threshold is public; a box per class is regressed from the whole window instead",
     ),
     reconstruction=True,
 )

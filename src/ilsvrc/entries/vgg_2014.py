@@ -9,7 +9,7 @@ from ilsvrc.entries.protocols import PROTOCOLS
 from ilsvrc.entries.row import Paper, on_test, one, val
 from ilsvrc.spec import (
     SGD,
-    Crops,
+    Dense,
     Entry,
     Member,
     Merging,
@@ -223,8 +223,11 @@ LOCALIZATION = Entry(
     year=2014,
     team="VGG",
     task="localization",
-    members=(Member(model="vgg16", recipe=BOXES), Member(model="vgg16", recipe=BOXES_256)),
-    protocol=Crops(layout="center", short_sides=(384,), size=224),
+    members=(
+        Member(model="vgg16", recipe=BOXES),
+        Member(model="vgg16", recipe=BOXES_256, protocol=Dense(short_sides=(256,), mirror=False)),
+    ),
+    protocol=Dense(short_sides=(352, 384), mirror=False),
     reported=(
         Reported(metric="top-5 localization error", percent=25.3, split="test", source="table 9, fusion of two"),
         Reported(metric="top-5 localization error", percent=26.9, split="val", source="table 9, fusion of two"),
@@ -247,6 +250,7 @@ LOCALIZATION = Entry(
         "in what unit the box is regressed is not said: relative to the window, as OverFeat's",
         "the size of merged boxes' distance that still merges is not given: ours",
         "with several objects of the class the largest in the window is taught; the paper has one object",
+        "mirrors are not said to be looked at for boxes: they are not",
         "the boxes that reach beyond the window are not cut off in training; not said",
     ),
 )

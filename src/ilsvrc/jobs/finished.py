@@ -1,5 +1,6 @@
 """A finished run: its network, what that expects to be shown, and what its classes are."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -98,6 +99,7 @@ def finished(directory: Path, data_path: str | PathLike[str] | None = None, *, u
     """
     run = Run(directory)
     asked = run.spec()["asked"]
+    check_classifies(directory, asked)
     try:
         member: Member = from_json(asked["member"])
         protocol: Protocol = from_json(asked["protocol"])
@@ -126,6 +128,14 @@ def shown_as(directory: Path) -> Normal:
         return Normal(found["mean"], found["unit"])
     except KeyError as error:
         raise DataError(f"{file} has no {error}; train again with the same words") from error
+
+
+def check_classifies(directory: Path, asked: Mapping[str, object]) -> None:
+    """Raise SpecError where a run is of another task: its network names no classes."""
+    task = asked.get("task", "classification")
+    if task != "classification":
+        words = {"localization": "ilsvrc localize", "detection": "ilsvrc detect"}.get(str(task), "its own command")
+        raise SpecError(f"{directory} is a run of {task}, and a classifier is wanted here; use {words}, or another run")
 
 
 def classes_of(run: Run, count: int, data_path: str | PathLike[str] | None) -> Classes:

@@ -11,16 +11,17 @@ import torch
 from torch import Tensor, nn
 
 from ilsvrc.data.batch import Batch, Views
-from ilsvrc.data.decode import USUAL, Image, Reading
+from ilsvrc.data.decode import USUAL, Image, Reading, decode
 from ilsvrc.data.kept import Kept, Prepared
 from ilsvrc.data.loader import Loader, Treatment
 from ilsvrc.data.sample import Dataset
-from ilsvrc.errors import DataError
+from ilsvrc.errors import BadImage, DataError
 from ilsvrc.jobs.input import Normal
+from ilsvrc.jobs.localize_look import Looker, one_window
 from ilsvrc.jobs.machine import Bench
 from ilsvrc.predict.views import views
 from ilsvrc.scoring import Guesses, Localization, Objects, localization_errors
-from ilsvrc.spec import Crops, Regression
+from ilsvrc.spec import Crops, Dense, Regression
 from ilsvrc.tasks.localize import edges_of, holds_pixels, on_image
 from ilsvrc.train import checkpoint
 from ilsvrc.train.loss import autocast
@@ -63,20 +64,34 @@ class BoxJudge:
     """
 
     def __init__(
-        self, dataset: Dataset, protocol: Crops, regression: Regression, bench: Bench, reading: Reading = USUAL
+        self,
+        dataset: Dataset,
+        protocol: Crops | Dense,
+        regression: Regression,
+        size: int,
+        bench: Bench,
+        reading: Reading = USUAL,
     ) -> None:
         self.dataset, self.protocol, self.regression, self.bench = dataset, protocol, regression, bench
+        self.size, self.reading = size, reading
         self.truth = truth_of(dataset)
         if not self.truth.judged.any():
             raise DataError(
                 f"no image of {getattr(dataset, 'root', 'the data set')} has a box of its label; "
                 "localization is judged by boxes: put the box files there"
             )
-        self.loader = windows_loader(dataset, protocol, bench, reading)
+        if isinstance(protocol, Crops) and one_window(protocol):
+            self.loader = windows_loader(dataset, protocol, bench, reading)
 
-    def __call__(self, network: nn.Module, normal: Normal, probabilities: np.ndarray) -> Located:
-        """Boxes for the classes that a classifier finds most probable; probabilities: (N, C), in the split's order."""
+    def __call__(self, networks: tuple[nn.Module, nn.Module], normal: Normal, probabilities: np.ndarray) -> Located:
+        """Boxes for the classes that a classifier finds most probable; probabilities: (N, C), in the split's order.
+
+        networks: the box regressor, and the classifier, which is asked only where there are several windows.
+        """
         labels = ranked(probabilities)
+        if not one_window(self.protocol):
+            return self._merged(networks, normal, probabilities, labels)
+        network = networks[0]
         boxes = np.zeros((*labels.shape, 4))
         sizes = np.zeros((len(labels), 2), np.int64)
         names: list[str] = []
@@ -87,6 +102,27 @@ class BoxJudge:
                 numbers = self._numbers(network, normal.images(batch, self.bench.device), labels[at])
                 boxes[at], sizes[at] = placed(numbers, batch, self.regression)
                 names += batch.names
+        chosen = np.take_along_axis(probabilities, labels, axis=1)
+        return Located(tuple(names), self.truth.labels, labels, chosen, boxes, sizes, self.truth.judged)
+
+    def _merged(
+        self, networks: tuple[nn.Module, nn.Module], normal: Normal, probabilities: np.ndarray, labels: np.ndarray
+    ) -> Located:
+        """The same, image by image, from all windows of the protocol."""
+        looker = Looker(networks, normal, self.protocol, self.regression, self.size, self.bench, self.reading)
+        boxes, names = np.zeros((*labels.shape, 4)), []
+        sizes = np.ones((len(labels), 2), np.int64)
+        for index in range(len(labels)):
+            sample = self.dataset[index]
+            names.append(sample.name)
+            try:
+                pixels = decode(sample, self.reading.decoder)
+            except BadImage:
+                if self.reading.bad == "stop":
+                    raise
+                continue
+            sizes[index] = pixels.shape[1], pixels.shape[0]
+            boxes[index] = looker.boxes(pixels, labels[index])
         chosen = np.take_along_axis(probabilities, labels, axis=1)
         return Located(tuple(names), self.truth.labels, labels, chosen, boxes, sizes, self.truth.judged)
 

@@ -87,7 +87,7 @@ def _finder(entry: Entry, run: Run, classes: int) -> Finder:
     error, labels = (score["value"] for score in scores["scores"])
     with torch.device("meta"):
         parameters = anatomy.parameters(regressor(member, entry.boxes, classes))
-    kind = "a box per class" if entry.boxes.per_class else "one box"
+    kind = "PCR" if entry.boxes.per_class else "SCR"
     return Finder(
         key=entry.key,
         name=member.model,
@@ -112,16 +112,14 @@ def baselines(title: str, located: Located, truth: Truth) -> tuple[Baseline, ...
     """The same labels with the whole image as their box, and with the constant box that does best on these images."""
     whole = np.array([0.0, 0.0, 1.0, 1.0])
     best = best_constant(truth.objects, truth.labels, located.sizes)
-    told_best = ", ".join(f"{edge:.2f}" for edge in best)
-    names = {
-        f"{title}'s labels, the whole image": whole,
-        f"{title}'s labels, the best constant box ({told_best})": best,
-    }
+    where = dict(zip(("left", "top", "right", "bottom"), best.tolist(), strict=True))
+    notes = ("", ", ".join(f"{edge} {place:.2f}" for edge, place in where.items()) + " of the image")
+    labels = (f"{title}'s labels, the whole image", f"{title}'s labels, the best constant box")
     found = []
-    for label, edges in names.items():
+    for label, note, edges in zip(labels, notes, (whole, best), strict=True):
         boxes = np.array([on_image(edges, np.array([0, 0, w, h]), w, h) for w, h in located.sizes.tolist()])
         constant = replace(located, boxes=np.repeat(boxes[:, None], located.labels.shape[1], axis=1))
-        found.append(Baseline(label=label, value=verdict(constant, truth.objects).localization.value))
+        found.append(Baseline(label=label, note=note, value=verdict(constant, truth.objects).localization.value))
     return tuple(found)
 
 

@@ -1,33 +1,32 @@
 """Train a box regressor from a finished classifier, into a Run: one loop with classification's, another loss."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 import ilsvrc
 from ilsvrc import models
-from ilsvrc.data.batch import Batch
 from ilsvrc.data.decode import USUAL, Reading
-from ilsvrc.data.loader import Epoch
 from ilsvrc.errors import DataError, SpecError
 from ilsvrc.jobs.finished import Finished, check_classes, finished
-from ilsvrc.jobs.input import Chosen, Feed, Normal, Splits, training_loader
+from ilsvrc.jobs.input import Chosen, Feed, Splits, training_loader
 from ilsvrc.jobs.interrupt import Interruption, Stopped
 from ilsvrc.jobs.judge import read_predictions
+from ilsvrc.jobs.localize_feed import BoxBatch, Taught, boxed
 from ilsvrc.jobs.localize_judge import BoxJudge, write_located
+from ilsvrc.jobs.localize_look import check_protocol
 from ilsvrc.jobs.machine import Bench, circumstances, set_arithmetic
 from ilsvrc.jobs.start import Left
 from ilsvrc.jobs.train import Reins
 from ilsvrc.models.regressor import Regressor, last_layer
 from ilsvrc.reports.progress import Watch
-from ilsvrc.spec import Crops, Entry, Member, Recipe, Regression, as_json
-from ilsvrc.tasks.localize import coordinates_of, euclidean, holds_pixels, of_class, target
+from ilsvrc.spec import AreaCrop, Crops, Dense, Entry, Member, RandomCrop, Recipe, Regression, TenCrop, as_json
+from ilsvrc.tasks.localize import coordinates_of, euclidean, of_class
 from ilsvrc.train import checkpoint
 from ilsvrc.train import recipe as recipes
 from ilsvrc.train.init import initialise
@@ -40,7 +39,6 @@ from ilsvrc.train.schedule import rate
 from ilsvrc.train.upkeep import Upkeep
 
 CLASSIFIER = "classifier.safetensors"  # in the run's directory, beside the regressor's weights
-BoxBatch = tuple[Tensor, Tensor]  # images, and (B, 6): label, whether it teaches, four edges
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,14 +73,20 @@ class Localizing:
         return recipes.shortened(recipes.at_size(self.member.recipe, self.size), self.epochs)
 
     @property
-    def judged_by(self) -> Crops:
+    def judged_by(self) -> Crops | Dense:
         """The protocol at that size. Raises SpecError for one that boxes cannot be found by."""
-        protocol = self.entry.protocol
-        if not isinstance(protocol, Crops) or protocol.layout != "center":
-            raise SpecError(
-                f"{self.entry.key} asks for {protocol}, which boxes are not regressed by; use one centre crop"
-            )
-        return recipes.protocol_at_size(protocol, self.size)
+        protocol = self.member.protocol or self.entry.protocol
+        return at_size(check_protocol(protocol, self.regression, self.entry.key), self.member, self.size)
+
+
+def at_size(protocol: Crops | Dense, member: Member, size: int) -> Crops | Dense:
+    """A protocol of an entry for windows of `size`: its lengths are for the crops that its member's recipe ends in."""
+    if isinstance(protocol, Crops):
+        return recipes.protocol_at_size(protocol, size)
+    crops = [step.size for step in member.recipe.augment if isinstance(step, RandomCrop | AreaCrop | TenCrop)]
+    scaled = recipes.in_proportion(protocol, crops[-1] if crops else size, size)
+    assert isinstance(scaled, Dense)
+    return scaled
 
 
 def regressor(member: Member, regression: Regression, classes: int) -> nn.Module:
@@ -135,7 +139,7 @@ def words(asked: Localizing, done: Finished, splits: Splits, bench: Bench) -> di
         "entry": asked.entry.key,
         "member": as_json(asked.member),
         "boxes": as_json(asked.regression),
-        "protocol": as_json(asked.entry.protocol),
+        "protocol": as_json(asked.member.protocol or asked.entry.protocol),
         "classifier": as_json(done.member),
         "classifier_protocol": done.run.spec()["asked"]["protocol"],
         "start": Left(done.run.weights, ()).digest,
@@ -230,7 +234,12 @@ class Work:
         feed = Feed(threads=bench.loaders, reading=asked.reading, boxes=True, beyond=True)
         self.loader = training_loader(Chosen(splits.train, teaching), recipe, recipe.batch, asked.seed, feed)
         self.rate = rate(recipe, asked.epochs)
-        self.judge = BoxJudge(splits.val, asked.judged_by, asked.regression, bench, asked.reading)
+        quick = recipes.while_training(asked.judged_by, asked.size)
+        self.judge, self.last = (
+            BoxJudge(splits.val, protocol, asked.regression, asked.size, bench, asked.reading)
+            for protocol in (quick, asked.judged_by)
+        )
+        self.classifier = done.network.to(bench.device)
         self.said = read_predictions(done.run.directory / "predictions.npz").probabilities
         self.epochs: list[dict[str, Any]] = []
 
@@ -286,8 +295,7 @@ class Work:
 
     def close_epoch(self, place: Place, measured: dict[str, float]) -> str:
         """Judge, log and save; the epoch in a few words."""
-        located = self.judge(self.network, self.normal, self.said)
-        found = self.judge.score(located)
+        found = self.judge.score(self.judge((self.network, self.classifier), self.normal, self.said))
         before = self.epochs[-1]["seconds"] if self.epochs else 0.0
         self.epochs.append(
             {
@@ -308,10 +316,10 @@ class Work:
     def finish(self) -> None:
         """The weights, the boxes and the verdicts: the run is done."""
         with self.upkeep.judged():
-            located = self.judge(self.network, self.normal, self.said)
+            located = self.last((self.network, self.classifier), self.normal, self.said)
             said = {"model": self.asked.member.model, "task": "localization"}
             checkpoint.save_weights(self.run.weights, self.network, said)
-        found = self.judge.score(located)
+        found = self.last.score(located)
         write_located(self.run.directory / "located.npz", located)
         self.run.write_scores(
             {
@@ -341,46 +349,3 @@ def hold_still(network: nn.Module, regression: Regression, new: set[str]) -> lis
             parameter.requires_grad_(False)
         still.append(layer)
     return still
-
-
-def boxed(dataset: Any) -> np.ndarray:
-    """The images that have a box of their label which holds a pixel, by their places."""
-    found = []
-    for index in range(len(dataset)):
-        sample = dataset[index]
-        if sample.boxes is None or sample.box_labels is None:
-            continue
-        if (holds_pixels(sample.boxes) & (sample.box_labels == sample.label)).any():
-            found.append(index)
-    return np.array(found, np.int64)
-
-
-class Taught:
-    """An epoch's batches as images and, (B, 6), what they teach."""
-
-    def __init__(self, epoch: Epoch, normal: Normal, device: torch.device, size: int, least_overlap: float) -> None:
-        self._epoch, self._normal, self._device = epoch, normal, device
-        self._size, self._least = size, least_overlap
-
-    def __len__(self) -> int:
-        return len(self._epoch)
-
-    def __iter__(self) -> Iterator[BoxBatch]:
-        for batch in self._epoch:
-            taught = torch.from_numpy(taught_by(batch, self._size, self._least)).to(self._device)
-            yield self._normal.images(batch, self._device), taught
-
-
-def taught_by(batch: Batch, size: int, least_overlap: float) -> np.ndarray:
-    """(B, 6) float32: label, 1 where there is something to learn, and the four edges."""
-    assert batch.boxes is not None
-    assert batch.box_labels is not None
-    taught = np.zeros((len(batch.labels), 6), np.float32)
-    taught[:, 0] = batch.labels
-    for row, (boxes, labels) in enumerate(zip(batch.boxes, batch.box_labels, strict=True)):
-        if boxes is None or labels is None or not len(boxes):
-            continue
-        edges = target(boxes, labels, int(batch.labels[row]), size, least_overlap)
-        if edges is not None:
-            taught[row, 1], taught[row, 2:] = 1.0, edges
-    return taught

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from ilsvrc import models
 from ilsvrc.entries import ENTRIES
-from ilsvrc.entries.miniature import MINIATURES, PROTOCOL
-from ilsvrc.entries.miniature_loc import LOCALIZERS
+from ilsvrc.entries.miniature import PROTOCOL
+from ilsvrc.entries.miniature_loc import CLASSIFIERS, LOCALIZERS
 from ilsvrc.errors import SpecError
 from ilsvrc.jobs.input import Splits, open_splits
 from ilsvrc.jobs.localize_run import Localizing, run_localizing
@@ -74,7 +74,7 @@ def classifier_training(entry: Entry, seed: int, epochs: int | None) -> Training
     assert entry.boxes is not None
     mine, key = entry.members[0], entry.boxes.classifier
     small = mine.image_size is not None or mine.width != 1
-    known: Member = MINIATURES[key] if small else ENTRIES[key].members[0]
+    known: Member = CLASSIFIERS[key] if small else ENTRIES[key].members[0]
     protocol = PROTOCOL if small else Crops(layout="center", size=models.paper_size(mine.model))
     member = replace(known, model=mine.model, image_size=mine.image_size, width=mine.width)
     epochs = epochs or max(1, round(member.recipe.epochs))

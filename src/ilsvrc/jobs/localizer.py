@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import nn
 
-from ilsvrc import data
+from ilsvrc import data, models
 from ilsvrc.data.decode import USUAL, Decoder, Reading
 from ilsvrc.data.sample import Classes, Dataset
 from ilsvrc.errors import DataError
@@ -14,10 +14,10 @@ from ilsvrc.jobs.finished import check_classes, classes_of, data_of, shown_as
 from ilsvrc.jobs.input import Normal
 from ilsvrc.jobs.judge import Judge
 from ilsvrc.jobs.localize_judge import BoxJudge
-from ilsvrc.jobs.localize_run import CLASSIFIER, classifier, regressor
+from ilsvrc.jobs.localize_run import CLASSIFIER, at_size, classifier, regressor
 from ilsvrc.jobs.machine import Bench
 from ilsvrc.scoring import Localization, Score
-from ilsvrc.spec import Crops, Member, Regression, from_json
+from ilsvrc.spec import Crops, Dense, Member, Regression, from_json
 from ilsvrc.train import checkpoint
 from ilsvrc.train.recipe import protocol_at_size
 from ilsvrc.train.run import Run
@@ -32,7 +32,8 @@ class Localizer:
     member: Member
     regression: Regression
     network: nn.Module
-    protocol: Crops
+    protocol: Crops | Dense
+    size: int
     classifier: nn.Module
     classifier_protocol: Crops
     normal: Normal
@@ -55,14 +56,15 @@ def load_localizer(directory: Path) -> Localizer:
         raise DataError(f"{directory / 'spec.json'} is no localization that can be understood: {error}") from error
     for file, network in zip((run.weights, directory / CLASSIFIER), networks, strict=True):
         checkpoint.load_weights(file, network)
-    size = member.image_size or protocol.size
+    size = member.image_size or models.paper_size(member.model)
     return Localizer(
         run=run,
         entry=str(asked["entry"]),
         member=member,
         regression=regression,
         network=networks[0].eval(),
-        protocol=protocol_at_size(protocol, size),
+        protocol=at_size(protocol, member, size),
+        size=size,
         classifier=networks[1].eval(),
         classifier_protocol=protocol_at_size(its, size),
         normal=shown_as(directory),
@@ -89,7 +91,8 @@ def judge_run(
 def judged_by(localizer: Localizer, dataset: Dataset, bench: Bench, reading: Reading) -> Localization:
     """The verdict on a localizer and its classifier."""
     reading = replace(reading, decoder=localizer.decoder)
-    judge = BoxJudge(dataset, localizer.protocol, localizer.regression, bench, reading)
+    judge = BoxJudge(dataset, localizer.protocol, localizer.regression, localizer.size, bench, reading)
     classes = Judge(dataset, localizer.classifier_protocol, bench, reading=reading)
-    said = classes(localizer.classifier.to(bench.device), localizer.normal)
-    return judge.score(judge(localizer.network.to(bench.device), localizer.normal, said.predictions.probabilities))
+    networks = localizer.network.to(bench.device), localizer.classifier.to(bench.device)
+    said = classes(networks[1], localizer.normal)
+    return judge.score(judge(networks, localizer.normal, said.predictions.probabilities))

@@ -91,7 +91,7 @@ def race(path: str, out: Path, wishes: Wishes, bench: Bench, watch: Watch, comma
         started=started,
         # Of a race that was stopped in between, the sittings before are known by their trainings.
         seconds=max(time.monotonic() - began, sum(contender.seconds or 0.0 for contender in contenders)),
-        protocol=_protocol(list(trainings.values())),
+        protocol=_protocol(list(trainings.values())) or "; ".join(one.protocol for one in others),
         seed=wishes.seed,
         pictures=pictures(splits.val, ran),
         looks=looks(splits.val, ran, str(bench.device)),

@@ -63,7 +63,7 @@ def trained(directory: Path, label: str) -> Trained:
             epochs=float(asked["epochs"]),
             classes=int(asked["classes"]),
             facts=_facts(member, asked, here),
-            signs=signs(epochs, int(asked["classes"]), int(epochs[-1].get("images", 0)) if epochs else 0),
+            signs=_signs(asked, epochs),
             done=run.scores.exists(),
             images_per_second=epochs[-1]["images_per_second"] if epochs else None,
             extra=tuple(member.recipe.gaps),
@@ -72,6 +72,13 @@ def trained(directory: Path, label: str) -> Trained:
         raise DataError(
             f"{directory} cannot be understood ({type(error).__name__}: {error}); was it written by another version?"
         ) from error
+
+
+def _signs(asked: dict[str, Any], epochs: list[dict[str, Any]]) -> tuple[str, ...]:
+    """What looks wrong in a training of a classifier; the other tasks have no loss at chance to compare with."""
+    if asked.get("task", "classification") != "classification":
+        return ()
+    return signs(epochs, int(asked["classes"]), int(epochs[-1].get("images", 0)) if epochs else 0)
 
 
 def _facts(member: Member, asked: dict[str, Any], here: dict[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -26,6 +26,8 @@ class Regressor(nn.Module):
             delattr(trunk, name)
         n4096, n1024 = (max(1, round(count * width)) for count in (4096, 1024))
         self.trunk, self.side = trunk, side
+        if hasattr(trunk, "unpooled"):
+            self.pool = [layer for layer in trunk.children() if isinstance(layer, nn.MaxPool2d)][-1]
         self.full1 = nn.Linear(maps * side * side, n4096)
         self.full2 = nn.Linear(n4096, n1024)
         self.full3 = nn.Linear(n1024, outputs)
@@ -33,6 +35,11 @@ class Regressor(nn.Module):
     def features(self, images: Tensor) -> Tensor:
         """The trunk's last map, pooled: (N, 1024, 5, 5)."""
         maps: Tensor = self.trunk.features(images)  # type: ignore[operator]
+        return maps
+
+    def unpooled(self, images: Tensor) -> Tensor:
+        """The map before its last pool, where the trunk tells it: what is pooled at every offset."""
+        maps: Tensor = self.trunk.unpooled(images)  # type: ignore[operator]
         return maps
 
     def forward(self, images: Tensor) -> Tensor:
@@ -59,6 +66,21 @@ def look(network: nn.Module, image_size: int) -> tuple[int, int, set[str]]:
         for handle in handles:
             handle.remove()
     return maps.shape[1], maps.shape[2], used
+
+
+def stride_of(network: nn.Module, image_size: int) -> int:
+    """Pixels between two places of the map that `features` gives: how much larger images must be for one more.
+
+    Tried on images from `image_size` on; network may be on the meta device.
+    """
+    first = look(network, image_size)[1]
+    grown: list[int] = []  # where the map had grown by one, and by two
+    larger = 0
+    while len(grown) < 2:
+        larger += 1
+        if look(network, image_size + larger)[1] > first + len(grown):
+            grown.append(larger)
+    return grown[1] - grown[0]
 
 
 def last_layer(network: nn.Module) -> str:

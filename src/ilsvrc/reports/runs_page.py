@@ -94,7 +94,12 @@ def _curves_section(runs: Sequence[Trained]) -> Html:
         {"class": "pair"},
         _panel(runs, "Top-1 error by epoch", "On the validation images.", lambda p: p.val_top1_error, share=True),
         _panel(runs, "Top-5 error by epoch", "On the validation images.", lambda p: p.val_top5_error, share=True),
-        _panel(runs, "Training loss by epoch", "Mean cross entropy of an epoch, in nats.", lambda p: p.train_loss),
+        _panel(
+            runs,
+            "Training loss by epoch",
+            "Of a classifier the mean cross entropy of an epoch, in nats.",
+            lambda p: p.train_loss,
+        ),
         _panel(runs, "Learning rate by epoch", "At the end of each epoch.", lambda p: p.rate),
         _panel(runs, "Top-1 error by time", "Training alone.", lambda p: p.val_top1_error, share=True, by_time=True),
         _panel(runs, "Training loss by time", "Training alone.", lambda p: p.train_loss, by_time=True),
@@ -110,9 +115,12 @@ def _panel(
     *,
     share: bool = False,
     by_time: bool = False,
-) -> Html:
+) -> Html | None:
+    """A drawing; None where no run has such a number, as one for boxes has no top-1 error."""
     series = [_series(run, i, value, by_time) for i, run in enumerate(runs)]
     points = [point for one in series for point in one.points]
+    if not points and any(run.curve for run in runs):
+        return None
     reach = max((x for x, _ in points), default=0.0)
     height = max((y for _, y in points), default=1.0)
     axis = charts.percent_axis("", min(1.0, height)) if share else _axis(height)
@@ -134,7 +142,8 @@ def _chance(runs: Sequence[Trained], share: bool) -> tuple[Mark, ...]:
 
 
 def _axis(largest: float) -> Axis:
-    places = charts.ticks(largest, 5)
+    # A rate ends at zero, and may be all there is.
+    places = charts.ticks(largest if largest > 1e-9 else 1.0, 5)
     return Axis(label="", largest=places[-1], ticks=tuple((place, plain(place)) for place in places))
 
 

@@ -12,6 +12,7 @@ from ilsvrc.spec import Reported
 
 TITLES = {"localization": "Localization", "detection": "Detection"}
 FIGURES = {"localization": "Localization error", "detection": "Mean AP"}
+WORDS = {"localization": "PCR: a box per class; SCR: one box for all classes. "}
 WIDE, NARROW = 540.0, 340.0  # of a drawing, in pixels
 
 
@@ -96,10 +97,10 @@ def _bar(finder: Finder, index: int, result: TaskResult) -> Bar:
 def _beside(result: TaskResult) -> Html:
     """What was published, and what a box without looking scores."""
     lines = [f"{finder.title}: {_told(one)}" for finder in result.finders for one in finder.published[:2]]
-    bases = [f"{base.label}: {percent(base.value)}" for base in result.baselines]
+    bases = [f"{b.label}: {percent(b.value)}" + (f" ({b.note})" if b.note else "") for b in result.baselines]
     return element(
         "div",
-        {"class": "card"},
+        {"class": "card listed"},
         element("h3", None, "As published, on ImageNet's images"),
         bullets(lines) or element("p", None, "Nothing."),
         element("h3", {"class": "later"}, "Without looking for the object, here") if bases else None,
@@ -127,7 +128,7 @@ def _table(result: TaskResult) -> Html:
         )
         for i, finder in enumerate(result.finders)
     ]
-    note = f"m: a miniature. Training without what an entry starts from. {result.protocol}."
+    note = f"m: a miniature. {WORDS.get(result.task, '')}Training without what an entry starts from. {result.protocol}."
     differs = [
         folded(f"What differs from {finder.team}'s entry", bullets(finder.differences))
         for finder in result.finders

@@ -41,7 +41,7 @@ class Baseline:
 
     label: str  # 'the whole image'
     value: float  # the task's figure, in [0, 1]
-    entry: str = ""  # whose labels it takes; '' for none
+    note: str = ""  # which box: 'left 0.25, top 0.25, right 0.75, bottom 0.8 of the image'
 
 
 @dataclass(frozen=True, kw_only=True)

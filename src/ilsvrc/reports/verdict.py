@@ -11,8 +11,8 @@ from ilsvrc.reports.task_result import best_first
 def headline(race: Race) -> str:
     """Who won, in three to six words."""
     if race.tasks and not race.contenders:
-        best = [order[0].title for order in map(best_first, race.tasks) if order]
-        return f"{best[0]} finds most" if best else "No entry finished"
+        best = [(first.title, task.task) for task in race.tasks for first in best_first(task)[:1]]
+        return f"{best[0][0]} wins in {best[0][1]}" if best else "No entry finished"
     if race.entries:
         return entries_headline(race)
     order = ranked(race)

@@ -1,0 +1,129 @@
+"""Say what is in images on disk and where: five classes, each with its box."""
+
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ilsvrc.data.decode import Reading, decode
+from ilsvrc.data.sample import Sample
+from ilsvrc.errors import DataError
+from ilsvrc.jobs.draw_boxes import Labelled, write_drawing
+from ilsvrc.jobs.localize_look import Looker
+from ilsvrc.jobs.localizer import Localizer, load_localizer
+from ilsvrc.jobs.machine import Bench
+from ilsvrc.jobs.predict import images
+from ilsvrc.predict.combine import over_views
+from ilsvrc.predict.predict import cutter
+
+
+@dataclass(frozen=True)
+class Place:
+    """One class, how likely it is, and where: xmin, ymin, xmax, ymax in pixels, both edges inside."""
+
+    label: int
+    wnid: str
+    name: str
+    probability: float
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Found:
+    """One image: its places, best first, and the drawing of them; or why there are none."""
+
+    image: str
+    places: tuple[Place, ...]
+    drawing: str = ""
+    fault: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """For machines."""
+        each = [
+            {"wnid": p.wnid, "label_by_wnid": p.label, "name": p.name, "probability": p.probability, "box": list(p.box)}
+            for p in self.places
+        ]
+        said: dict[str, Any] = {"image": self.image, "places": each}
+        return (
+            said | ({"drawing": self.drawing} if self.drawing else {}) | ({"fault": self.fault} if self.fault else {})
+        )
+
+
+def localize(directory: Path, words: Iterable[str], out: Path | None, top: int, bench: Bench) -> Iterator[Found]:
+    """What the localization run in `directory` finds in images of files, folders and patterns.
+
+    A PNG per image goes into `out`, of the same name, with the box of the first class, and of `top` of them at most;
+    None draws nothing. Raises DataError when no image is named or the run is none; an image that cannot be read is an
+    answer with a fault.
+    """
+    localizer, paths = load_localizer(directory), images(words)
+    named = _names(paths)
+    ask = Asking(localizer, bench)
+    for path in paths:
+        try:
+            pixels = decode(Sample(str(path), path.read_bytes(), None))
+        except (DataError, OSError) as error:
+            yield Found(str(path), (), fault=str(error))
+            continue
+        places = ask(pixels)[:top]
+        drawing = out / named[path] if out else None
+        if drawing:
+            write_drawing(drawing, pixels, [Labelled(p.box, f"{p.name} {p.probability:.0%}") for p in places[::-1]])
+        yield Found(str(path), places, str(drawing or ""))
+
+
+class Asking:
+    """A localizer, ready to be asked about one image after the other."""
+
+    def __init__(self, localizer: Localizer, bench: Bench) -> None:
+        self.classes, self.localizer, self.device = localizer.classes, localizer, bench.device
+        self._classifier = localizer.classifier.to(bench.device).eval()
+        networks = localizer.network.to(bench.device).eval(), self._classifier
+        reading = Reading(localizer.decoder)
+        self._boxes = Looker(
+            networks, localizer.normal, localizer.protocol, localizer.regression, localizer.size, bench, reading
+        )
+        self._cut = cutter(localizer.classifier_protocol, localizer.decoder)
+
+    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+        """(C,): what the classifier says of an image, by its own protocol, whatever is looked at for the boxes."""
+        normal, protocol = self.localizer.normal, self.localizer.classifier_protocol
+        views = torch.from_numpy(np.ascontiguousarray(self._cut(pixels, random.Random(0)))).to(self.device)
+        images = (views.movedim(-1, -3).float() - normal.mean.to(self.device)) / normal.unit.to(self.device)
+        with torch.inference_mode():
+            logits = self._classifier(images).float()
+        return over_views(logits[None], protocol.average)[0].cpu().numpy()
+
+    def __call__(self, pixels: np.ndarray) -> tuple[Place, ...]:
+        """Five classes of an image (H, W, 3) uint8, each with its box, best first."""
+        scores = self.probabilities(pixels)
+        labels = np.argsort(-scores, kind="stable")[:5]
+        boxes = self._boxes.boxes(pixels, labels)
+        return tuple(
+            Place(
+                label=int(label),
+                wnid=self.classes.wnids[label],
+                name=self.classes.name(int(label)),
+                probability=float(scores[label]),
+                box=tuple(round(float(edge), 2) for edge in box),  # type: ignore[arg-type]
+            )
+            for label, box in zip(labels, boxes, strict=True)
+        )
+
+
+def _names(paths: list[Path]) -> dict[Path, str]:
+    """A drawing's name for each image; of images of the same name the second gets a number."""
+    used: set[str] = set()
+    names = {}
+    for path in paths:
+        name, number = f"{path.stem}.png", 1
+        while name in used:
+            number += 1
+            name = f"{path.stem}-{number}.png"
+        used.add(name)
+        names[path] = name
+    return names

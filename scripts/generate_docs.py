@@ -12,6 +12,7 @@ from unittest.mock import patch
 
 from ilsvrc.cli import app
 from ilsvrc.entries import ENTRIES, ROWS
+from ilsvrc.entries.before import BEFORE
 from ilsvrc.entries.gains import gains
 from ilsvrc.entries.history import HISTORY, HUMAN, Result
 from ilsvrc.entries.recipes import recipes_of
@@ -89,6 +90,10 @@ def entries_page() -> str:
         (f"[`{key}`](#{key})", str(e.year), e.team, seats(e), tested(e), published(e.reported[0]))
         for key, e in ENTRIES.items()
     ]
+    earlier = [
+        (f"`{key}`", str(e.year), e.team, f"none; {e.title}", "the whole image", published(e.reported[0]))
+        for key, e in BEFORE.items()
+    ]
     return f"""# Entries
 
 {NOTE}
@@ -109,6 +114,13 @@ which, and can be shown like an entry; `ilsvrc list --all` lists them. Figures a
 where that is said, else on those of validation; one with a question mark is quoted from memory.
 
 {chr(10).join(_rows_of_a_paper(source) for source in dict.fromkeys(row.source for row in ROWS.values()))}
+## Before the networks
+
+The first two challenges were won by local descriptors, a code of them, and a linear classifier: [before.md](before.md).
+Figures are quoted from memory.
+
+{_table(titles, earlier, right=(1,))}
+
 ## What was won
 
 The first and second places of all tasks on the test set, as the organisers announced them. Teams that trained on other

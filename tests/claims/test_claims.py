@@ -169,6 +169,10 @@ def test_crops_and_order_are_functions_of_seed_and_epoch_alone():
     assert not torch.equal(images(0, 1), images(0, 2))
     assert not torch.equal(images(0, 1), images(1, 1))
     assert len(Feed(fed, 16, 3, 0).epoch(Place())) == 3
+    sizes = {
+        count: [len(batch[1]) for batch in Feed(pixels(16, count), 16, 4, 0).epoch(Place())] for count in (1, 8, 9, 10)
+    }
+    assert sizes == {1: [1], 8: [4, 4], 9: [4, 5], 10: [4, 4, 2]}, "no image is a batch of its own"
     labels = torch.cat([batch[1] for batch in Feed(fed, 16, 3, 0).epoch(Place())])
     assert sorted(labels.tolist()) == sorted(fed.labels.tolist()), "each image once"
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from ilsvrc.entries import ENTRIES, ROWS
+from ilsvrc.entries.before import BEFORE
 from ilsvrc.entries.gains import gains, looks, rows_of
 from ilsvrc.entries.trimps_2016 import CLASSIFICATION as TRIMPS
 from ilsvrc.models import build, paper_size
@@ -232,8 +233,8 @@ def test_the_list_has_entries_alone_unless_all_is_asked_for(capsys: pytest.Captu
 
     assert run(["list", "--json"]) == 0
     entries = json.loads(capsys.readouterr().out)
-    assert [row["key"] for row in entries] == list(ENTRIES)
+    assert [row["key"] for row in entries] == [*BEFORE, *ENTRIES]
     assert run(["list", "--all", "--json"]) == 0
     everything = json.loads(capsys.readouterr().out)
-    assert [row["key"] for row in everything] == [*ENTRIES, *ROWS]
+    assert [row["key"] for row in everything] == [*BEFORE, *ENTRIES, *ROWS]
     assert {"key", "year", "team", "task", "kind", "protocol", "figures"} <= set(everything[-1])

@@ -80,8 +80,8 @@ RELU = Claim(
     budget=Budget(images=2000, epochs=20, size=24),
     measure="epochs",
     reach=0.25,
-    cannot="the factor of six is of CIFAR-10 and of the paper's rates; here each network has the fastest of the rates "
-    "0.01, 0.03 and 0.1 in a trial with another seed",
+    cannot="the factor of six, which is of CIFAR-10 and of the paper's rates; here each network has the fastest of the "
+    "rates 0.01, 0.03 and 0.1 in a trial with another seed",
 )
 
 POOLING = Claim(

@@ -61,7 +61,7 @@ def run_variant(
     """
     recipe = claim.recipe_of(variant, epochs)
     feed = Feed(pixels, claim.budget.size, recipe.batch, seed)
-    steps = -(-len(pixels.train) // recipe.batch)
+    steps = len(feed.epoch(Place()))
     network = build(claim, variant, pixels.classes, seed).to(pixels.train.device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     upkeep = Upkeep(network, recipes.in_updates(recipe, steps * epochs))

@@ -50,13 +50,13 @@ class Feed:
 
 
 class Epoch:
-    """One pass over the training images."""
+    """One pass over the training images. A last one alone joins the batch before: batch norm cannot take one."""
 
     def __init__(self, feed: Feed, epoch: int) -> None:
         self.feed, self.epoch = feed, epoch
 
     def __len__(self) -> int:
-        return -(-len(self.feed.pixels.train) // self.feed.batch)
+        return max(1, -(-(len(self.feed.pixels.train) - 1) // self.feed.batch))
 
     def __iter__(self) -> Iterator[Batch]:
         feed, images = self.feed, self.feed.pixels.train
@@ -64,6 +64,7 @@ class Epoch:
         drawn = torch.Generator().manual_seed(int.from_bytes(hashlib.blake2b(words, digest_size=7).digest(), "little"))
         order = torch.randperm(len(images), generator=drawn)
         corners = torch.randint(images.shape[-1] - feed.size + 1, (len(images), 2), generator=drawn).tolist()
-        for chosen in torch.split(order, feed.batch):
+        ends = [feed.batch * number for number in range(1, len(self))]
+        for chosen in torch.tensor_split(order, ends):
             crops = [images[i, :, y : y + feed.size, x : x + feed.size] for i in chosen for y, x in [corners[i]]]
             yield feed.normalised(torch.stack(crops)), feed.pixels.labels[chosen]

@@ -39,10 +39,13 @@ def list_(*, all: Flag = False, json: Flag = False) -> None:
     """
     from ilsvrc.commands.output import print_json, show
     from ilsvrc.entries import ENTRIES, ROWS
-    from ilsvrc.reports import entry_tables
+    from ilsvrc.entries.before import BEFORE
+    from ilsvrc.reports import earlier_tables, entry_tables
 
     chosen = {**ENTRIES, **ROWS} if all else ENTRIES
-    print_json(entry_tables.rows(chosen)) if json else show(entry_tables.overview(chosen))
+    if json:
+        return print_json(earlier_tables.rows(BEFORE) + entry_tables.rows(chosen))
+    return show(entry_tables.overview(chosen), "", earlier_tables.overview(BEFORE))
 
 
 def show(entry: str, /, *, json: Flag = False, svg: Path | None = None) -> None:
@@ -60,9 +63,9 @@ def show(entry: str, /, *, json: Flag = False, svg: Path | None = None) -> None:
     """
     from ilsvrc.commands.output import print_json
     from ilsvrc.commands.output import show as show_parts
-    from ilsvrc.jobs.entry import find, is_network
-    from ilsvrc.reports import entry_tables
-    from ilsvrc.spec import as_json
+    from ilsvrc.jobs.entry import find_any, is_network
+    from ilsvrc.reports import earlier_tables, entry_tables
+    from ilsvrc.spec import Entry, as_json
 
     if svg is not None:
         from ilsvrc.jobs.draw_architecture import architecture
@@ -70,8 +73,10 @@ def show(entry: str, /, *, json: Flag = False, svg: Path | None = None) -> None:
         return print("\n".join(architecture(entry, svg, None, None)))
     if is_network(entry):
         return models(entry, json=json)
-    found = find(entry)
-    return print_json(as_json(found)) if json else show_parts(*entry_tables.page(found))
+    found = find_any(entry)
+    if json:
+        return print_json(as_json(found))
+    return show_parts(*(entry_tables.page(found) if isinstance(found, Entry) else earlier_tables.page(found)))
 
 
 COMMANDS = (models, list_, show)

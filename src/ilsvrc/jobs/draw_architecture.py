@@ -7,9 +7,9 @@ import torch
 
 from ilsvrc import models
 from ilsvrc.entries import ENTRIES, ROWS
+from ilsvrc.entries.before import BEFORE
 from ilsvrc.entries.titles import TITLES
 from ilsvrc.errors import SpecError
-from ilsvrc.jobs.entry import find
 from ilsvrc.models.anatomy import parameters
 from ilsvrc.reports.document import write_document
 from ilsvrc.reports.markup import Html
@@ -43,7 +43,9 @@ def networks_of(name: str) -> list[str]:
         return [name]
     known = {**ENTRIES, **ROWS}
     if name in known:
-        return list(dict.fromkeys(member.model for member in find(name).members))
+        return list(dict.fromkeys(member.model for member in known[name].members))
+    if name in BEFORE:
+        raise SpecError(f"{name} is of before the networks: there is none to draw; ilsvrc show {name} tells of it")
     near = get_close_matches(name, [*models.MODELS, *known], n=5, cutoff=0.4) or list(models.MODELS)[:5]
     raise SpecError(f"{name!r} is no network, entry or run; did you mean {', '.join(near)}?")
 

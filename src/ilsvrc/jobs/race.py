@@ -14,6 +14,7 @@ from ilsvrc.entries import ENTRIES
 from ilsvrc.entries.miniature import MINIATURES, PROTOCOL
 from ilsvrc.entries.recipes import PAPER
 from ilsvrc.errors import SpecError
+from ilsvrc.jobs.before import race_before, without
 from ilsvrc.jobs.box_tasks import RACE
 from ilsvrc.jobs.contenders import contender, race_data
 from ilsvrc.jobs.input import open_splits
@@ -66,8 +67,7 @@ def race(path: str, out: Path, wishes: Wishes, bench: Bench, watch: Watch, comma
     began, started = time.monotonic(), datetime.now().astimezone().isoformat(timespec="seconds")
     _check_tasks(wishes)
     splits = open_splits(path, labelled=wishes.tasks != ("detection",))
-    chosen = seats(wishes) if "classification" in wishes.tasks else {}
-    trainings = {key: _training(key, member, wishes) for key, member in chosen.items()}
+    trainings = {key: _training(key, member, wishes) for key, member in _networks(wishes).items()}
     networks = f"{len(trainings)} networks, " if trainings else ""
     watch.say(
         f"{networks}{len(splits.train.classes)} classes, "
@@ -76,11 +76,13 @@ def race(path: str, out: Path, wishes: Wishes, bench: Bench, watch: Watch, comma
     names = {key: f"{training.member.model}.{training.seed}" for key, training in trainings.items()}
     with watch.live():
         by_name = {names[key]: training for key, training in trainings.items()}
+        first = race_before(wishes, splits, out / "before", bench, watch) if "classification" in wishes.tasks else ()
         found = run_all(by_name, splits, out / "runs", bench, watch) if trainings else {}
     runs = {key: found[name] for key, name in names.items()}
     others = tuple(RACE[task](path, out, wishes, bench, watch) for task in wishes.tasks if task != "classification")
     classes = len(splits.train.classes)
-    contenders = tuple(contender(ENTRIES[key], trainings[key], run, classes) for key, run in runs.items())
+    networks_raced = tuple(contender(ENTRIES[key], trainings[key], run, classes) for key, run in runs.items())
+    contenders = (*(raced.contender for raced in first), *networks_raced)
     ran = {trainings[key].member.model: run for key, run in runs.items()}
     result = Race(
         title="The ImageNet challenge re-run" + ("" if wishes.full else " in miniature"),
@@ -93,12 +95,20 @@ def race(path: str, out: Path, wishes: Wishes, bench: Bench, watch: Watch, comma
         seconds=max(time.monotonic() - began, sum(contender.seconds or 0.0 for contender in contenders)),
         protocol=_protocol(list(trainings.values())) or "; ".join(one.protocol for one in others),
         seed=wishes.seed,
-        pictures=pictures(splits.val, ran),
+        pictures=pictures(splits.val, {**{raced.contender.name: raced.run for raced in first}, **ran}),
         looks=looks(splits.val, ran, str(bench.device)),
         tasks=others,
     )
     write_report(result, out)
     return result
+
+
+def _networks(wishes: Wishes) -> dict[str, Member]:
+    """The seats of classification; none where those from before the networks are named and nobody else."""
+    own = without(wishes)
+    if "classification" not in wishes.tasks or (wishes.names and not own.names):
+        return {}
+    return seats(own)
 
 
 def _check_tasks(wishes: Wishes) -> None:

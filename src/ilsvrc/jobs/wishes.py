@@ -16,6 +16,7 @@ class Wishes:
     full: bool = False
     names: tuple[str, ...] = ()  # models or entries; all of them when empty
     entries: tuple[str, ...] = ()  # whole entries or rows of tables by key, instead
+    before: tuple[str, ...] = ("nec-2010-cls", "xrce-2011-cls")  # without networks, who race where nobody is named
     epochs: int | None = None
     image_size: int | None = None
     width: float | None = None

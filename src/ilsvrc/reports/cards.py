@@ -61,7 +61,7 @@ def _score(contender: Contender, place: int | None, of: int) -> Html:
 def _sides(contender: Contender) -> Html:
     """What ran here beside what the paper describes."""
     ours, paper = contender.image_size, contender.paper_image_size
-    rows = (
+    rows: tuple[tuple[str, str, str | Html], ...] = (
         ("Layers", whole(contender.layers), whole(contender.layers)),
         ("Parameters", whole(contender.parameters), _in_full(contender.paper_parameters)),
         ("Multiply-adds", whole(contender.macs), _in_full(contender.paper_macs)),
@@ -69,6 +69,8 @@ def _sides(contender: Contender) -> Html:
         ("Width", plain(contender.width), "1"),
         ("Epochs", plain(contender.epochs), plain(contender.full_epochs)),
     )
+    if not contender.network:
+        rows = (("Parameters", whole(contender.parameters), DASH), ("Short side", f"{ours} px", f"{paper} px"))
     head = ("", "Here", "Paper")
     body = (
         element(

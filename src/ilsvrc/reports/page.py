@@ -121,7 +121,7 @@ def _numbers(race: Race) -> Html:
 def _networks(race: Race) -> int:
     """How many were trained: in a race of whole entries, copies of one another too."""
     runs = {seat.run for entry in race.entries for seat in entry.seats}
-    return len(runs or race.contenders) + sum(len(one.finders) for one in race.tasks)
+    return len(runs or [c for c in race.contenders if c.network]) + sum(len(one.finders) for one in race.tasks)
 
 
 def _best(result: TaskResult) -> str | None:

@@ -62,6 +62,7 @@ class Contender:
     new: str = ""  # what the network brought, in a sentence
     differences: tuple[str, ...] = ()  # from the paper, in sentences
     published: tuple[Reported, ...] = ()
+    network: bool = True  # False: of before them; parameters are its classifier's
     miniature: bool = False  # built at another size or width than the paper's
     notes: tuple[str, ...] = ()  # what a reader must know of this run: 'diverged at epoch 5'
     drawing: Html | None = None  # the network that ran as an SVG element, for the page alone

@@ -163,6 +163,7 @@ def curves_section(race: Race) -> Html | None:
         *(
             element("li", {"class": color(i)}, swatch(i), contender.title)
             for i, contender in enumerate(race.contenders)
+            if contender.curve
         ),
     )
 

@@ -17,9 +17,9 @@ def headline(race: Race) -> str:
         return entries_headline(race)
     order = ranked(race)
     if not order:
-        return "No network finished"
+        return f"No {_noun(race)} finished"
     if not _beats_chance(order[0], race):
-        return "No network beat chance"
+        return f"No {_noun(race)} beat chance"
     first = [contender.title for contender in order if _score(contender) == _score(order[0])]
     return f"{first[0]} wins the re-run" if len(first) == 1 else f"{listed(first)} share the first place"
 
@@ -34,7 +34,7 @@ def verdict(race: Race) -> str:
         return f"{listed([contender.title for contender in race.contenders]) or 'Nobody'} ended without a result."
     best = order[0]
     sentences = [
-        f"{best.title} of {best.year} came out first of {plural(len(order), 'network')}, with a top-5 error of "
+        f"{best.title} of {best.year} came out first of {plural(len(order), _noun(race))}, with a top-5 error of "
         f"{percent(best.top5_error)}; five guesses at random would miss {percent(chance)} of the images."
     ]
     if len(order) > 1:
@@ -73,7 +73,7 @@ def order_of_history(race: Race) -> str | None:
     if not pairs:
         return None
     return (
-        f"Of the {plural(pairs, 'pair')} of networks of different years, the newer one won {won} here. "
+        f"Of the {plural(pairs, 'pair')} of {_noun(race)}s of different years, the newer one won {won} here. "
         "The order is reported as it came out."
     )
 
@@ -87,9 +87,10 @@ def caveats(race: Race) -> tuple[str, ...]:
             f"The images are not ImageNet's: {race.data.name} has {plural(race.data.classes, 'class')} and "
             f"{whole(race.data.train_images)} training images, the challenge 1,000 classes and 1.2 to 1.3 million."
         )
-    small = sum(contender.miniature for contender in race.contenders)
+    every_network = sum(contender.network for contender in race.contenders)
+    small = sum(contender.miniature and contender.network for contender in race.contenders)
     if small:
-        who = "All networks are" if small == every else f"{small} of {plural(every, 'network')} are"
+        who = "All networks are" if small == every_network else f"{small} of {plural(every_network, 'network')} are"
         found.append(
             f"{who} miniatures: the paper's layers and wiring with fewer channels or smaller images, "
             "each card says by how much."
@@ -98,7 +99,7 @@ def caveats(race: Race) -> tuple[str, ...]:
     if short:
         epochs = sorted({round(c.epochs or 0.0, 2) for c in short})
         span = plain(epochs[0]) if len(epochs) == 1 else f"{plain(epochs[0])} to {plain(epochs[-1])}"
-        who = "They were" if len(short) == every else f"{listed([c.title for c in short])} were"
+        who = "They were" if len(short) == every_network == every else f"{listed([c.title for c in short])} were"
         fewest, most = (plain(pick(c.full_epochs or 0.0 for c in short)) for pick in (min, max))
         theirs = fewest if fewest == most else f"{fewest} to {most}"
         found.append(f"{who} trained for {span} epochs, where the papers took {theirs}.")
@@ -113,6 +114,11 @@ def certificate(race: Race) -> str:
         f"{race.data.name}, {race.data.split} split, n = {whole(race.data.val_images)}; {race.protocol}; "
         f"seed {race.seed}; {machine.hardware}; ilsvrc {machine.ilsvrc}{commit}"
     )
+
+
+def _noun(race: Race) -> str:
+    """What all contenders are."""
+    return "network" if all(contender.network for contender in race.contenders) else "contender"
 
 
 def _beats_chance(contender: Contender, race: Race) -> bool:

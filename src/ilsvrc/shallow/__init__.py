@@ -1,0 +1,1 @@
+"""How images were classified before the networks: local descriptors, a code of them, a linear classifier."""

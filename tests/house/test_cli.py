@@ -81,6 +81,7 @@ OPTIONS: dict[str, set[str]] = {
     "bench scoring": {"--lines", "--repeat"},
     "bench data": {"--images", "--rounds", "--json"},
     "bench predict": {"NETWORKS", "--batch", "--rounds", "--images", "--weights", "--json"},
+    "bench protocols": {"--only", "--images", "--count", "--rounds", "--json"},
     "bench curves": {"--data", "--out", "--models", "--steps", "--seed"},
     "bench train": {"--models", "--device", "--batch", "--rounds", "--data", "--json"},
     "score convert": {"SOURCE", "TARGET", "--from", "--to", "--task", "--meta", "--to-meta", "--split"},

@@ -41,7 +41,7 @@ def forms(images: Path | None, place: Path) -> Forms:
     Raises DataError when there are no images.
     """
     folders = place / "folders"
-    found = _generated() if images is None else _found(images)
+    found = pictures(images)
     for number, (name, content) in enumerate(found):
         folder = folders / "train" / f"class{number % CLASSES:02d}"
         folder.mkdir(parents=True, exist_ok=True)
@@ -54,6 +54,14 @@ def forms(images: Path | None, place: Path) -> Forms:
         pack(str(folders), place / name, Packing(short_side=256, raw=raw), ("train",), workers=2)
     origin = f"{len(found)} generated images" if images is None else f"{len(found)} images of {images.name}"
     return Forms(len(found), origin, folders, archive, place / "small", place / "raw")
+
+
+def pictures(images: Path | None, count: int = GENERATED) -> list[tuple[str, bytes]]:
+    """Name and content of at most so many images of a directory or tar, or of generated ones.
+
+    Raises DataError where there are too few.
+    """
+    return _generated(count) if images is None else _found(images)[:count]
 
 
 def _found(images: Path) -> list[tuple[str, bytes]]:
@@ -81,10 +89,10 @@ def _is_image(name: str) -> bool:
     return not name.startswith(".") and name.rpartition(".")[2].lower().encode() in SUFFIXES
 
 
-def _generated() -> list[tuple[str, bytes]]:
+def _generated(count: int) -> list[tuple[str, bytes]]:
     """JPEGs of the sizes and the weight of ImageNet's: smooth shapes, edges, and grain."""
     rng, draw = np.random.default_rng(0), random.Random(0)
-    return [(f"{number:06d}.JPEG", _picture(rng, *_size(draw))) for number in range(GENERATED)]
+    return [(f"{number:06d}.JPEG", _picture(rng, *_size(draw))) for number in range(count)]
 
 
 def _size(draw: random.Random) -> tuple[int, int]:

@@ -85,6 +85,39 @@ def predict(
 
 
 @app.command
+def protocols(
+    *,
+    only: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=True)] = (),
+    images: Path | None = None,
+    count: Positive = 192,
+    rounds: Positive = 3,
+    json: Flag = False,
+) -> None:
+    """Time the test protocols: dense passes beside crops, pixels beside the network, JPEG to top-5 beside torchvision.
+
+    torchvision takes part where it is installed.
+
+    Parameters
+    ----------
+    only
+        Of dense, crops, sizes and end, those to measure; all of them by default.
+    images
+        A directory or a tar of photographs; generated ones of the same sizes by default.
+    count
+        Photographs at most.
+    rounds
+        In each everything is timed once, in turn; the medians are printed.
+    json
+        Print JSON, for machines.
+    """
+    from ilsvrc.bench.protocols import PARTS, Wish, main
+    from ilsvrc.jobs.machine import keep_memory
+
+    keep_memory()
+    main(Wish(only or PARTS, rounds, count, images), json)
+
+
+@app.command
 def train(
     *,
     models: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=True)] = (),

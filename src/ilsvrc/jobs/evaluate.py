@@ -15,6 +15,7 @@ import numpy as np
 import ilsvrc
 from ilsvrc import data
 from ilsvrc.data.decode import USUAL, Reading
+from ilsvrc.data.kept import Kept
 from ilsvrc.data.sample import Dataset
 from ilsvrc.entries.protocols import PROTOCOLS
 from ilsvrc.errors import DataError, SpecError
@@ -141,7 +142,7 @@ def evaluate(
     protocol = found.protocol if asked.protocol is None else named(asked.protocol, found.size)
     if found.decoder == "reference":
         reading = replace(reading, decoder="reference")
-    judge = Judge(dataset, protocol, bench, None, reading, found.size)
+    judge = Judge(dataset, protocol, bench, Kept(0), reading, found.size)  # each image is seen once
     keep = (
         writer(asked.save, len(found.classes), "float16" if asked.half else "float32") if asked.save else nullcontext()
     )

@@ -1,6 +1,7 @@
 """Networks judged by the papers' protocols: every one of them, one answer per image, in memory that does not grow."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,8 +25,9 @@ from ilsvrc.jobs.saved_scores import read_scores
 from ilsvrc.jobs.stream import Groups, Stream
 from ilsvrc.predict.combine import over_views
 from ilsvrc.predict.dense import dense
-from ilsvrc.predict.predict import parts, passes
+from ilsvrc.predict.predict import parts, passes, plain
 from ilsvrc.spec import Crops, Dense, Protocol, Together
+from ilsvrc.train.parallel import Processes, Seat
 from ilsvrc.train.run import Run
 from ilsvrc.weights import Weights, save
 
@@ -118,6 +120,22 @@ def test_the_size_of_a_window_changes_nothing(shapes: Path, monkeypatch: pytest.
         found = judged(shapes, MULTI)
         assert list(found) == list(whole)
         assert all(np.allclose(found[name], whole[name], atol=1e-5) for name in whole)
+
+
+@pytest.mark.parametrize("case", ["dense", "multi-crop and dense"])
+def test_several_processes_share_the_images_and_say_the_same(case: str, shapes: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("ilsvrc.jobs.judge.TURN", 3)
+    dataset, whole, met = data.open(shapes, "val"), judged(shapes, CASES[case]), []
+    for rank in range(3):
+        place = replace(BENCH, processes=Processes(Seat(rank, 3)))
+        judge = Judge(dataset, CASES[case], place, size=32)
+        prepare = lambda module, views: plain(module, nullcontext)  # noqa: E731
+        for answer in judge.answers(network(), NORMAL, prepare):
+            met += answer.places.tolist()
+            for name, row in zip(answer.said.names, answer.said.probabilities, strict=True):
+                assert np.allclose(row, whole[name], atol=1e-5)
+    assert sorted(met) == list(range(len(dataset)))
+    assert met != sorted(met), "in turns"
 
 
 def test_images_of_one_shape_go_through_the_network_together(shapes: Path):

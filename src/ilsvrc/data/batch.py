@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -50,10 +51,26 @@ class Seen:
     box_labels: np.ndarray | None = None
 
 
-class Filling:
-    """A batch of `count` images under way. Its pixels get their shape from the first image, where it is not known."""
+class Told(NamedTuple):
+    """What a part of a batch says of its images beside their pixels, in their order; missing are places in the part."""
 
-    def __init__(self, count: int, shape: tuple[int, ...] | None, write: Write | None) -> None:
+    names: list[str]
+    labels: np.ndarray
+    shift: np.ndarray
+    boxes: list[np.ndarray | None]
+    box_labels: list[np.ndarray | None]
+    missing: list[int]
+
+
+class Filling:
+    """A batch of `count` images under way. Its pixels get their shape from the first image, where it is not known.
+
+    They lie in `pixels` where that is given, (count, ...) of the right kind.
+    """
+
+    def __init__(
+        self, count: int, shape: tuple[int, ...] | None, write: Write | None, pixels: np.ndarray | None = None
+    ) -> None:
         self.count, self.shape = count, shape
         self._write = write
         self._names, self._labels = [""] * count, np.full(count, -1, np.int64)
@@ -62,7 +79,7 @@ class Filling:
         self._missing: list[int] = []
         self._shift = np.zeros((count, 3), np.float32)
         self._lock = threading.Lock()
-        self._pixels = None if shape is None else self._room(shape)
+        self._pixels = pixels if pixels is not None or shape is None else self._room(shape)
 
     def _room(self, shape: tuple[int, ...]) -> np.ndarray:
         return np.empty((self.count, *shape), np.float32 if self._write else np.uint8)
@@ -88,6 +105,17 @@ class Filling:
                 self.shape = shape
                 self._pixels = self._room(shape)
             return self._pixels
+
+    def told(self) -> Told:
+        """What is known of all images but their pixels."""
+        return Told(self._names, self._labels, self._shift, self._boxes, self._box_labels, self._missing)
+
+    def take(self, at: int, told: Told) -> None:
+        """What another process says of the images from place `at` on, whose pixels it put where they belong."""
+        part = slice(at, at + len(told.names))
+        self._names[part], self._labels[part], self._shift[part] = told.names, told.labels, told.shift
+        self._boxes[part], self._box_labels[part] = told.boxes, told.box_labels
+        self._missing += [at + place for place in told.missing]
 
     def batch(self, boxes: bool) -> Batch:
         """The batch, when every image is in its place and the shape is known."""

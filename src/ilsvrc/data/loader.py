@@ -6,15 +6,18 @@ lock, so threads suffice: they share the data set, and write into the batch in p
 """
 
 import random
+import statistics
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ilsvrc.data.batch import Batch, Filling, Seen, Views, Write
+from ilsvrc.data.crew import SPARE, Crew, Owed, Room, possible
 from ilsvrc.data.decode import USUAL, Image, Reading
 from ilsvrc.data.kept import Kept, Prepared
 from ilsvrc.data.sample import Dataset
@@ -22,6 +25,8 @@ from ilsvrc.errors import BadImage, DataError
 
 PROBES = 16  # images, evenly spaced, by which it is decided whether all of them fit into memory
 AHEAD = 2  # batches under way behind the one that is waited for, at least
+WORTH = 512  # images of a data set from which on processes are thought of
+QUICK = 1e-3  # seconds of computing for an image: below it threads wait for each other
 CHUNKS = 4  # pieces of a batch per thread: enough that none waits long for the last
 
 Fixed = Callable[[Image], tuple[np.ndarray, np.ndarray | None]]  # pixels, and the boxes moved with them
@@ -36,7 +41,8 @@ class Treatment:
     fixed needs no draw, and its result is kept where all fit into memory; None where there is no such step, so that
     drawn may ask for those rows alone that it needs. drawn is applied at every visit with the generator of
     (seed, epoch, index). boxes says whether they are wanted. substitute says that another image stands in for one
-    that cannot be decoded, where it is passed over; without it the image is marked as missing.
+    that cannot be decoded, where it is passed over; without it the image is marked as missing. alone is called in a
+    process of the loader's own before it loads images; without it there are threads alone.
     """
 
     drawn: Drawn
@@ -45,6 +51,7 @@ class Treatment:
     reading: Reading = USUAL
     substitute: bool = False
     begin: Begin | None = None
+    alone: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,8 @@ class Loader:
         self._standins: dict[int, int] = {}
         self._lock = threading.Lock()
         self._generators = _Generators()
+        self._crew: Crew | None = None
+        self._asked_for_crew = False
 
     def __len__(self) -> int:
         return -(-len(self.dataset) // self.batch)
@@ -116,6 +125,66 @@ class Loader:
             sample = self.dataset[index]
             self.faults[index] = Fault(sample.name, str(error))
             return Seen(sample.name, -1 if sample.label is None else sample.label, None)
+
+    def fill(
+        self, filling: Filling, epoch: int, indices: list[int], at: int = 0, left: threading.Event | None = None
+    ) -> None:
+        """These images into a batch, from place `at` on, until `left` is set."""
+        for offset, index in enumerate(indices):
+            if left and left.is_set():
+                return
+            filling.put(at + offset, self.one(epoch, index))
+
+    def crew(self, write: Write | None, count: int, ahead: int) -> Crew | None:
+        """Processes for a pass over the data, batches of `count` images at most; None where threads do.
+
+        They do where there is one of them, images wait for a network or are kept in memory, or take so long that Python
+        between the decoders does not count; and for a second pass at a time.
+        """
+        if not self._asked_for_crew:
+            self._asked_for_crew = True
+            shape = self._quick()
+            if shape:
+                room = Room(ahead + 1 + SPARE, count, shape, np.float32 if write else np.uint8)
+                self._crew = Crew(self.threads, self._fill_apart, self.treatment.alone or _nothing, room, write)
+        crew = self._crew
+        if crew is None or crew.busy or crew.write is not write:
+            return None
+        crew.busy = True
+        return crew
+
+    def _fill_apart(self, filling: Filling, epoch: int, indices: list[int]) -> dict[int, Fault]:
+        known = set(self.faults)
+        self.fill(filling, epoch, indices)
+        return {index: fault for index, fault in self.faults.items() if index not in known}
+
+    def _quick(self) -> tuple[int, ...] | None:
+        """The shape of the views, where images come so quickly that processes are worth it; else None."""
+        if self.threads < 2 or self.treatment.alone is None or not possible() or "://" in _place(self.dataset):
+            return None
+        if len(self.dataset) < WORTH:
+            return None
+        self._decide()
+        if self._kept.all:
+            return None
+        hands = _Threads(self, None)  # in one of which PyTorch computes alone, as it will
+        try:
+            return hands.pool.submit(self._probed).result()
+        finally:
+            hands.leave()
+
+    def _probed(self) -> tuple[int, ...] | None:
+        """The shape of the views where a few images of the data set are loaded quickly enough."""
+        seconds, shape = list[float](), None
+        for index in np.linspace(0, len(self.dataset) - 1, PROBES).round().astype(int).tolist():
+            started = time.thread_time()
+            try:
+                views = self.one(0, index).views
+            except BadImage:
+                return None  # whoever meets it in its turn says so
+            seconds.append(time.thread_time() - started)
+            shape = views.pixels.shape if views else shape
+        return shape if statistics.median(seconds) < QUICK else None
 
     def _seen(self, epoch: int, index: int, source: int) -> Seen:
         """Image `source` with the draws of image `index`."""
@@ -201,28 +270,27 @@ class Epoch:
         """Batch `number` of the epoch, loaded here and now."""
         chosen = self._chosen(number)
         filling = Filling(len(chosen), self._loader.shape, self._write)
-        self._fill(filling, chosen, 0, threading.Event())
+        self._loader.fill(filling, self._epoch, chosen)
         return self._whole(filling)
 
     def __iter__(self) -> Iterator[Batch]:
-        threads, batch = self._loader.threads, -(-self._loader.batch // self._loader.part[1])
-        chunk = -(-batch // (threads * CHUNKS))
-        ahead = max(AHEAD, -(-2 * threads * chunk // batch))
-        pending: deque[tuple[Filling, list[Future[None]]]] = deque()
-        pool, left = ThreadPoolExecutor(threads, thread_name_prefix="loader"), threading.Event()
-        begin = self._loader.treatment.begin
+        loader = self._loader
+        batch = -(-loader.batch // loader.part[1])
+        chunk = -(-batch // (loader.threads * CHUNKS))
+        ahead = max(AHEAD, -(-2 * loader.threads * chunk // batch))
+        pending: deque[tuple[Filling, list[Future[None] | Owed]]] = deque()
+        crew = loader.crew(self._write, batch, ahead)
+        chunk = -(-batch // loader.threads) if crew else chunk  # processes have batches ahead of them, and fewer words
+        hands = crew or _Threads(loader, self._write)
         try:
-            if begin:
-                begin(pool, threads)
             for number in range(self.first, len(self)):
-                pending.append(self._begun(pool, number, chunk, left))
+                pending.append(self._begun(hands, number, chunk))
                 if len(pending) > ahead:
-                    yield self._done(*pending.popleft())
+                    yield self._done(hands, *pending.popleft())
             while pending:
-                yield self._done(*pending.popleft())
+                yield self._done(hands, *pending.popleft())
         finally:
-            left.set()
-            pool.shutdown(cancel_futures=True)  # waits for the images that are in hand, no more
+            hands.leave()
 
     def _chosen(self, number: int) -> list[int]:
         """The indices of this process's share of a batch."""
@@ -232,24 +300,18 @@ class Epoch:
         share: list[int] = whole[len(whole) * rank // of : len(whole) * (rank + 1) // of].tolist()
         return share
 
-    def _begun(
-        self, pool: ThreadPoolExecutor, number: int, chunk: int, left: threading.Event
-    ) -> tuple[Filling, list[Future[None]]]:
+    def _begun(self, hands: "Crew | _Threads", number: int, chunk: int) -> tuple[Filling, list[Future[None] | Owed]]:
         chosen = self._chosen(number)
-        filling = Filling(len(chosen), self._loader.shape, self._write)
+        filling = hands.filling(len(chosen))
         starts = range(0, len(chosen), chunk)
-        return filling, [pool.submit(self._fill, filling, chosen[at : at + chunk], at, left) for at in starts]
+        return filling, [hands.submit(filling, self._epoch, chosen[at : at + chunk], at) for at in starts]
 
-    def _fill(self, filling: Filling, indices: list[int], place: int, left: threading.Event) -> None:
-        for offset, index in enumerate(indices):
-            if left.is_set():
-                return
-            filling.put(place + offset, self._loader.one(self._epoch, index))
-
-    def _done(self, filling: Filling, parts: list[Future[None]]) -> Batch:
+    def _done(self, hands: "Crew | _Threads", filling: Filling, parts: list[Future[None] | Owed]) -> Batch:
         for part in parts:
-            part.result()
-        return self._whole(filling)
+            self._loader.faults.update(part.result() or {})
+        batch = self._whole(filling)
+        # Whoever keeps the batches he took gets copies, so that there is always room for the next.
+        return replace(batch, pixels=batch.pixels.copy()) if hands.scarce else batch
 
     def _whole(self, filling: Filling) -> Batch:
         loader = self._loader
@@ -264,6 +326,28 @@ class Epoch:
             if views is not None:
                 return views.pixels.shape
         raise DataError(f"{_place(self._loader.dataset)}no image can be decoded; get the data again")
+
+
+class _Threads:
+    """Threads that load images into batches: what `Crew` is in processes."""
+
+    scarce = False
+
+    def __init__(self, loader: Loader, write: Write | None) -> None:
+        self._loader, self._write, self._left = loader, write, threading.Event()
+        self.pool = ThreadPoolExecutor(loader.threads, thread_name_prefix="loader")
+        if loader.treatment.begin:
+            loader.treatment.begin(self.pool, loader.threads)
+
+    def filling(self, count: int) -> Filling:
+        return Filling(count, self._loader.shape, self._write)
+
+    def submit(self, filling: Filling, epoch: int, indices: list[int], at: int) -> Future[None]:
+        return self.pool.submit(self._loader.fill, filling, epoch, indices, at, self._left)
+
+    def leave(self) -> None:
+        self._left.set()
+        self.pool.shutdown(cancel_futures=True)  # waits for the images that are in hand, no more
 
 
 class _Generators(threading.local):
@@ -283,6 +367,10 @@ class _Generators(threading.local):
 def refusal(dataset: Dataset, error: BadImage) -> BadImage:
     """What to raise for an image that cannot be decoded and is not passed over."""
     return BadImage(f"{_place(dataset)}{error}, or pass over such images with --bad-images skip")
+
+
+def _nothing() -> None:
+    pass
 
 
 def _place(dataset: Dataset) -> str:

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Literal
 
 import numpy as np
@@ -26,7 +26,7 @@ from ilsvrc.train.loop import Place
 from ilsvrc.transforms import geometry
 from ilsvrc.transforms.picture import NO_BOXES, NO_SHIFT, Picture
 from ilsvrc.transforms.pipeline import apply, split
-from ilsvrc.transforms.resample import by_themselves
+from ilsvrc.transforms.resample import alone, by_themselves
 
 SAMPLED = 4096  # images the mean is computed from, evenly spaced; all of a smaller set
 
@@ -103,10 +103,12 @@ class Normal:
     def writer(self, device: torch.device) -> Write | None:
         """What `images` does, image by image while it is in the cache; None for a GPU, which bytes reach sooner.
 
-        The same numbers to the bit: the same operations in the same order.
+        The same numbers to the bit: the same operations in the same order. It is one function, however often asked for.
         """
-        if device.type != "cpu":
-            return None
+        return self._write if device.type == "cpu" else None
+
+    @cached_property
+    def _write(self) -> Write:
         divided = bool((self.unit != 1).any())
 
         @cache
@@ -172,6 +174,7 @@ def training_loader(dataset: Dataset, recipe: Recipe, batch: int, seed: int, fee
         reading=feed.reading,
         substitute=True,
         begin=by_themselves,
+        alone=alone,
     )
     return _loader(dataset, treatment, batch, seed, feed)
 

@@ -60,3 +60,8 @@ def by_themselves(pool: ThreadPoolExecutor, threads: int) -> None:
         pool.submit(begin)
     begun.wait()
     torch.set_num_threads(usual)
+
+
+def alone() -> None:
+    """Make PyTorch compute alone in this process, which was forked: its team of threads was left behind."""
+    torch.set_num_threads(1)

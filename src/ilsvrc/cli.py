@@ -11,7 +11,19 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from ilsvrc import __version__
-from ilsvrc.commands import bench, boxes, challenge, claims, data, draw, networks, score, training, weights
+from ilsvrc.commands import (
+    bench,
+    boxes,
+    challenge,
+    claims,
+    data,
+    detection,
+    draw,
+    networks,
+    score,
+    training,
+    weights,
+)
 from ilsvrc.errors import IlsvrcError
 from ilsvrc.jobs.interrupt import Stopped
 
@@ -21,7 +33,7 @@ app = App(
     version=__version__,
     version_flags=["--version"],
 )
-for part in (challenge, data, networks, training, boxes, weights, claims):
+for part in (challenge, data, networks, training, boxes, detection, weights, claims):
     for command in part.COMMANDS:
         app.command(command)
 app.command(score.app)

@@ -58,6 +58,7 @@ OPTIONS: dict[str, set[str]] = {
     "report": {"RUNS", "--out"},
     "claims": {"--json"},
     "claim": {"NAME", "--data", "--seeds", "--epochs", "--images", "--device", "--out", "--json"},
+    "detect": {"IMAGES", "--run", "--out", "--least", "--device", "--json"},
     "score classification": {
         *{"PREDICTIONS", "--truth", "--meta", "--kit", "--top"},
         *{"--as-the-kit", "--strict", "--json", "--html"},
@@ -78,6 +79,7 @@ OPTIONS: dict[str, set[str]] = {
     "draw cam": {"RUN", "--image", "--label", "--gradient", "--layer", "--out", *NETWORK},
     "draw correspondence": {"RUN", "--layer", "--parts", "--label", "--images", "--out", *NETWORK},
     "draw architecture": {"NAME", "--out", "--width", "--image-size"},
+    "bench boxes": {"--rounds", "--json"},
     "bench scoring": {"--lines", "--repeat"},
     "bench data": {"--images", "--rounds", "--json"},
     "bench predict": {"NETWORKS", "--batch", "--rounds", "--images", "--weights", "--json"},

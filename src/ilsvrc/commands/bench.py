@@ -179,3 +179,25 @@ def curves(
 
     keep_memory()
     main(models, str(data), out, steps, seed)
+
+
+@app.command
+def boxes(*, rounds: Positive = 9, json: Flag = False) -> None:
+    """Time suppression and RoI pooling beside the loops that define them, and torchvision's where they import.
+
+    Parameters
+    ----------
+    rounds
+        Of each; the median is printed.
+    json
+        Print JSON, for machines.
+    """
+    from dataclasses import asdict
+
+    from ilsvrc.bench.boxes import lines, measure
+    from ilsvrc.commands.output import print_json
+    from ilsvrc.jobs.machine import keep_memory
+
+    keep_memory()
+    rows = measure(rounds)
+    print_json([asdict(row) for row in rows]) if json else print("\n".join(lines(rows)))

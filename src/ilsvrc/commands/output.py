@@ -4,12 +4,14 @@ import csv
 import json
 import sys
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console, RenderableType
 
 if TYPE_CHECKING:
+    from ilsvrc.jobs.detector import Sight
     from ilsvrc.jobs.localize import Found
     from ilsvrc.jobs.predict import Answer
     from ilsvrc.reports.race_report import Race
@@ -46,6 +48,25 @@ def show_race(race: "Race", out: Path) -> None:
     else:
         print(plain_text(race))
     print(f"report: {out / 'report.html'}   numbers: {out / 'results.json'}   runs: {out / 'runs'}")
+
+
+def print_sights(sights: "Iterable[Sight]", json: bool) -> int:
+    """What was found in images, as it is found; JSON is one list. How many images could not be read."""
+    faults, rows = 0, []
+    for sight in sights:
+        faults += bool(sight.fault)
+        if json:
+            rows.append(asdict(sight))
+        elif sight.fault:
+            print(sight.fault, file=sys.stderr)
+        else:
+            print(sight.image + (f"  (drawn in {sight.drawing})" if sight.drawing else ""))
+            for thing in sight.things:
+                edges = " ".join(f"{edge:.0f}" for edge in thing.box)
+                print(f"  {thing.confidence:7.2%}  {thing.wnid}  {thing.name}  {edges}")
+    if json:
+        print_json(rows)
+    return faults
 
 
 def print_answers(answers: "Iterable[Answer]", form: Literal["text", "json", "csv"]) -> int:

@@ -96,6 +96,20 @@ def read(root: Place, split: str, *, boxes: bool = True) -> Folder:
     return Folder(root, base, layout, classes, names, files, None, finder, lacking)
 
 
+def numbers(dataset: Folder) -> list[int]:
+    """Of each label the number that the kit beside a detection set calls the class by, else the challenge's own kit.
+
+    label + 1 where neither knows the classes. Raises DataError when the kit is damaged.
+    """
+    kit = _parts(dataset.root).kit
+    if kit is not None:
+        ids = read_synsets(kit / "meta_det.mat").ids
+        return [ids[wnid] for wnid in dataset.classes.wnids]
+    if dataset.classes.wnids == imagenet.detection_classes().wnids:
+        return [int(number) for number in imagenet.detection_ids()]
+    return [*range(1, len(dataset.classes) + 1)]
+
+
 def _top(root: Place) -> Place | None:
     """The folder with Data/DET, given it, what it is in, or Data/DET itself; None where CLS-LOC is beside it."""
     if root.name == "DET" and root.parent.name == "Data":

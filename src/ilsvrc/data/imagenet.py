@@ -34,6 +34,12 @@ def devkit_places() -> np.ndarray:
 
 
 @cache
+def detection_ids() -> np.ndarray:
+    """(200,): of each label of detection its number in the kits from 2013 on, ILSVRC2013_DET_ID."""
+    return _numbers("detection", 1)
+
+
+@cache
 def train_images() -> np.ndarray:
     """(1000,): of each label how many training images the kit of 2012 says the class has: 732 to 1,300."""
     return _numbers("imagenet", 3)

@@ -13,6 +13,7 @@ from ilsvrc.spec import (
     AreaCrop,
     ColorJitter,
     Crops,
+    Detector,
     Entry,
     Exponential,
     Member,
@@ -23,6 +24,7 @@ from ilsvrc.spec import (
     Recipe,
     Regression,
     Reported,
+    Steps,
     TailMean,
     Warp,
 )
@@ -125,6 +127,51 @@ LOCALIZATION = Entry(
         "26.4 is unverified; VGG's paper prints 26.7 for the same entry",
     ),
     reconstruction=True,
+)
+
+REGIONS = Recipe(
+    source="Szegedy et al. 2015, section 8; the released code of R-CNN where it is silent",
+    epochs=50,
+    batch=2,
+    optimizer=SGD(lr=0.001, momentum=0.9, weight_decay=5e-4, decay_biases=False, bias_rate=2.0),
+    schedule=Steps(at=(20, 40), factor=0.1),
+    augment=(Warp(224), Mirror()),
+    mean="channel",
+    init="caffe xavier",
+    gaps=(
+        "rate, batch, share of objects, momentum and decay are those of R-CNN's released code",
+        "length and schedule are not said: ours",
+        "a batch of 128 windows comes from 2 images with 64 of each; R-CNN draws windows over all images",
+    ),
+)
+
+DETECTION = Entry(
+    key="googlenet-2014-det",
+    year=2014,
+    team="GoogLeNet",
+    task="detection",
+    members=(Member(model="googlenet", recipe=REGIONS, copies=6),),
+    protocol=Crops(layout="center", size=224),
+    reported=(
+        Reported(metric="mean AP", percent=43.9, split="test", source="table 4, 6 nets"),
+        Reported(metric="mean AP", percent=38.02, split="test", source="table 5, 1 net"),
+    ),
+    source="Szegedy et al. 2015, section 8",
+    new="R-CNN with GoogLeNet as the classifier of regions.",
+    boxes=Detector(
+        classifier="googlenet-2014-cls",
+        kind="r-cnn",
+        regions_taught=64,
+        kept_testing=(2_400, 1_200),
+    ),
+    data="outside",
+    gaps=(
+        "proposals: selective search with superpixels of twice the size and 200 of MultiBox, whose network was not "
+        "released; those of selective search alone would be read from files",
+        "a member on given proposals cannot be trained here yet",
+        "whether the classes are R-CNN's linear SVMs or the network's own is not said: the network's own",
+        "boxes are not regressed in the paper (lack of time); here a regressor learns, as in R-CNN",
+    ),
 )
 
 PAPER = Paper(key="googlenet-2014", year=2014, team="GoogLeNet", source="Szegedy et al. 2015, table 3", new=NEW)

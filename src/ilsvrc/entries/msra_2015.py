@@ -8,6 +8,8 @@ from ilsvrc.spec import (
     SGD,
     BatchNorm,
     Crops,
+    Dense,
+    Detector,
     Entry,
     Member,
     Mirror,
@@ -102,6 +104,59 @@ LOCALIZATION = Entry(
         "members: the networks of the ensemble are not named; one ResNet-101, as in table 13",
     ),
     reconstruction=True,
+)
+
+REGIONS = Recipe(
+    source="He et al. 2015, appendix A; Ren et al. 2015 where it is silent",
+    epochs=5.5,
+    batch=8,
+    optimizer=SGD(lr=0.001, momentum=0.9, weight_decay=5e-4, decay_biases=False, bias_rate=2.0),
+    schedule=Steps(at=(4.125,), factor=0.1),
+    augment=(Mirror(),),
+    mean="channel",
+    init="he",
+    gaps=(
+        "length: 240,000 updates at 0.001 and 80,000 at a tenth, as given for COCO, of 8 images each over the 466,629 "
+        "of DET's train and val1; for DET it is not said",
+        "COCO's Fast R-CNN step has 16 images per update, its proposal step 8; joint training takes 8 for both",
+        "mean and deviation are those of the classifier this starts from",
+        "batch norm's statistics are those that the classifier's recipe left, and hold still with scale and shift",
+        "objects of DET's train are not all boxed; images without any teach the background all the same",
+    ),
+)
+
+DETECTOR = Detector(
+    classifier="msra-2015-cls",
+    context=True,
+    refined=True,
+    test_sides=(200, 400, 600, 800, 1000),
+)
+DETECTION = Entry(
+    key="msra-2015-det",
+    year=2015,
+    team="MSRA",
+    task="detection",
+    members=(Member(model="resnet101", recipe=REGIONS, copies=3),),
+    protocol=Dense(short_sides=(200, 400, 600, 800, 1000), mirror=False),
+    reported=(
+        Reported(metric="mean AP", percent=62.07, split="test", source="result page of 2015"),
+        Reported(metric="mean AP", percent=62.1, split="test", source="results of appendix B, three networks"),
+        Reported(metric="mean AP", percent=63.6, split="val", source="results of appendix B, three networks, val2"),
+        Reported(metric="mean AP", percent=58.8, split="test", source="results of appendix B, one network"),
+        Reported(metric="mean AP", percent=60.5, split="val", source="results of appendix B, one network, val2"),
+    ),
+    source="He et al. 2015, appendices A and B",
+    new="Faster R-CNN on a residual network: conv4 shared, conv5 per region; boxes refined, context, several scales.",
+    boxes=DETECTOR,
+    gaps=(
+        "cells of a pooled region are not printed: 14, which conv5 halves to 7, as re-implementations have it",
+        "steps: the paper alternates between proposals and regions; here both learn at once (`steps` of the "
+        "specification has the other way)",
+        "refinement pools again from the box of each region's surest class; the paper does not say which of its boxes",
+        "which two scales a region takes is not printed: the largest at which it has at most 224² pixels, and the next",
+        "three networks: of what they differ in nothing is said; seed alone",
+        "trained on train and val1, judged on val2 (halves of R-CNN, not of the challenge); here on train and val",
+    ),
 )
 
 PAPER = Paper(key="msra-2015", year=2015, team="MSRA", source="He et al. 2015, tables 2 to 4; the release", new=NEW)

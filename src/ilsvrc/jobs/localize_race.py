@@ -24,7 +24,7 @@ from ilsvrc.reports.progress import Watch
 from ilsvrc.reports.protocol_words import told
 from ilsvrc.reports.task_result import Baseline, BoxPicture, Drawn, Finder, Finding, TaskResult
 from ilsvrc.scoring import overlap
-from ilsvrc.spec import Entry
+from ilsvrc.spec import Entry, Regression
 from ilsvrc.tasks.localize import best_constant, on_image
 from ilsvrc.train.run import Run
 
@@ -83,7 +83,7 @@ def _run(entry: Entry, splits: Splits, runs: Path, wishes: Wishes, bench: Bench,
 
 def _finder(entry: Entry, run: Run, classes: int) -> Finder:
     member, scores = entry.members[0], run.read_scores() or {}
-    assert entry.boxes is not None
+    assert isinstance(entry.boxes, Regression)
     error, labels = (score["value"] for score in scores["scores"])
     with torch.device("meta"):
         parameters = anatomy.parameters(regressor(member, entry.boxes, classes))

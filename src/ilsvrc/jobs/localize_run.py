@@ -59,7 +59,7 @@ class Localizing:
     @property
     def regression(self) -> Regression:
         """How it regresses."""
-        assert self.entry.boxes is not None
+        assert isinstance(self.entry.boxes, Regression)
         return self.entry.boxes
 
     @property

@@ -17,10 +17,6 @@ from ilsvrc.scoring.score import Score
 
 OPEN_ROWS = 25  # rows of a table before the rest is folded
 STYLE = """
-.wall { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 14px; margin-top: 18px }
-.wall div { min-width: 0 } .wall svg { width: 100%; height: auto; display: block }
-.wall p { font-size: 12px; line-height: 1.3; color: var(--muted) }
-.wall .frame { fill: var(--soft); stroke: none } .wall b { color: var(--ink) }
 .tables > div, .tables > details { margin-top: 12px }
 .tables h3 { margin-top: 40px } #curves details { margin-top: 18px }
 """

@@ -2,6 +2,7 @@
 
 from ilsvrc.reports import charts
 from ilsvrc.reports.charts import Bar, Mark
+from ilsvrc.reports.curves_part import curves_part
 from ilsvrc.reports.formats import DASH, SPACE, duration, percent, plain, short, whole
 from ilsvrc.reports.gallery import source
 from ilsvrc.reports.layout import bullets, color, figure, folded, grid, section, swatch
@@ -23,6 +24,7 @@ def task_section(result: TaskResult) -> Html:
         TITLES[result.task],
         element("div", {"class": "pair"}, _drawing(result), _beside(result)),
         _table(result),
+        curves_part(result),
         _pictures(result),
         lead=sentence(result),
     )

@@ -77,6 +77,17 @@ class BoxPicture:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClassCurve:
+    """Precision over recall of one class, surest detection first."""
+
+    entry: str
+    word: str
+    ap: float  # average precision, in [0, 1]
+    objects: int  # to be found
+    points: tuple[tuple[float, float], ...]  # recall and precision, both in [0, 1]
+
+
+@dataclass(frozen=True, kw_only=True)
 class TaskResult:
     """One task of a race, whole."""
 
@@ -89,6 +100,7 @@ class TaskResult:
     protocol: str  # how the images were looked at
     rules: str  # by which kit's rule it was scored
     baselines: tuple[Baseline, ...] = ()
+    curves: tuple[ClassCurve, ...] = ()  # of detection
     pictures: tuple[BoxPicture, ...] = ()
 
 

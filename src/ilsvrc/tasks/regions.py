@@ -31,6 +31,11 @@ def roi_pool(maps: Tensor, regions: Tensor, image: Tensor, size: int, stride: fl
         rows = torch.cat([image[:, None].to(maps.dtype), regions.to(maps.dtype)], dim=1)
         pooled: Tensor = operator.roi_pool(maps, rows, size, 1 / stride)
         return pooled
+    return plain_roi_pool(maps, regions, image, size, stride)
+
+
+def plain_roi_pool(maps: Tensor, regions: Tensor, image: Tensor, size: int, stride: float) -> Tensor:
+    """roi_pool without torchvision."""
     _, channels, height, width = maps.shape
     if not len(regions):
         return maps.new_zeros(0, channels, size, size) + 0 * maps.sum()
@@ -119,12 +124,18 @@ def roi_align(maps: Tensor, regions: Tensor, image: Tensor, size: int, stride: f
     Arguments as of roi_pool. A box covers the plane from xmin to xmax + 1, cells have their values at their centres;
     a point up to one cell outside takes the border's value, one further out is 0 (torchvision: aligned=True).
     """
-    edges = regions + regions.new_tensor([0, 0, 1, 1])
     operator = native.torchvision_ops()
     if operator is not None and len(regions):
+        edges = regions + regions.new_tensor([0, 0, 1, 1])
         rows = torch.cat([image[:, None].to(maps.dtype), edges.to(maps.dtype)], dim=1)
         pooled: Tensor = operator.roi_align(maps, rows, size, 1 / stride, samples, aligned=True)
         return pooled
+    return plain_roi_align(maps, regions, image, size, stride, samples)
+
+
+def plain_roi_align(maps: Tensor, regions: Tensor, image: Tensor, size: int, stride: float, samples: int = 2) -> Tensor:
+    """roi_align without torchvision."""
+    edges = regions + regions.new_tensor([0, 0, 1, 1])
     _, channels, height, width = maps.shape
     if not len(regions):
         return maps.new_zeros(0, channels, size, size) + 0 * maps.sum()

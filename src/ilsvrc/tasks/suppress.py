@@ -20,13 +20,19 @@ def nms(boxes: Tensor, scores: Tensor, threshold: float, most: int | None = None
     by more than `threshold`; an overlap equal to it is none. Of equal scores the first counts as surer. Boxes that
     hold no pixel overlap nothing. Scores must not be nan.
     """
-    order = torch.argsort(scores, descending=True, stable=True)
     operator = native.torchvision_ops()
     if operator is not None and len(boxes):
+        order = torch.argsort(scores, descending=True, stable=True)
         ranks = torch.arange(len(boxes), 0, -1, device=boxes.device, dtype=torch.float32)
         edges = boxes[order].float() + boxes.new_tensor([0, 0, 1, 1]).float()  # of the image plane: no + 1 there
         kept: Tensor = operator.nms(edges, ranks, threshold)
         return order[kept[:most]]
+    return plain_nms(boxes, scores, threshold, most)
+
+
+def plain_nms(boxes: Tensor, scores: Tensor, threshold: float, most: int | None = None) -> Tensor:
+    """nms without torchvision."""
+    order = torch.argsort(scores, descending=True, stable=True)
     return order[_greedy(boxes[order].float(), threshold, most)]
 
 

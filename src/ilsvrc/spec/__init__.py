@@ -8,6 +8,10 @@ published. Nothing here executes anything: jobs do. `as_json` and `from_json` ca
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Literal
 
+from ilsvrc.spec.boxes import Detector as Detector
+from ilsvrc.spec.boxes import Merging as Merging
+from ilsvrc.spec.boxes import Regression as Regression
+
 Task = Literal["classification", "localization", "detection"]
 Split = Literal["train", "val", "test"]
 
@@ -292,35 +296,6 @@ class Member:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Merging:
-    """How boxes that were predicted at many places become one per class (Sermanet et al. 2013, section 4.3).
-
-    The pair of least `far` is replaced by its mean, again and again, as long as that is at most `threshold`. far is the
-    distance of the centres over the mean side of both boxes, plus 1, less the intersection over the union: 0 for equal
-    boxes. The printed formula adds the area of the intersection, by which boxes that share nothing would merge first.
-    """
-
-    threshold: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Regression:
-    """How the box of an object is found: by a network that was a classifier (localization).
-
-    head is what replaces the classifier's end: its last layer alone (Simonyan and Zisserman 2014, appendix A), or two
-    hidden layers on the last pooled map (Sermanet et al. 2013, section 4.1). coordinates are relative to the window.
-    """
-
-    classifier: str  # the entry whose five classes get a box
-    head: Literal["last layer", "hidden layers"]
-    per_class: bool  # a box for each class (PCR), or one for all (SCR)
-    coordinates: Literal["centre", "edges"]  # centre, width and height; or left, top, right and bottom
-    trained: Literal["all", "full layers", "new layers"]  # which learn
-    least_overlap: float = 0.0  # of the object inside the window, in [0, 1]; windows with less do not teach
-    merging: Merging | None = None  # None where one window is looked at
-
-
-@dataclass(frozen=True, kw_only=True)
 class Reported:
     """What the paper or the organisers published."""
 
@@ -347,7 +322,7 @@ class Entry:
     reported: tuple[Reported, ...]
     source: str
     new: str  # what it brought, in a sentence
-    boxes: Regression | None = None  # how objects are found; None in classification
+    boxes: Regression | Detector | None = None  # how objects are found; None in classification
     gaps: tuple[str, ...] = ()
     row: str = ""  # of which table it is a row: 'table 3'; empty for what was entered in the challenge
     data: Literal["provided", "outside"] = "provided"  # trained on the year's own images alone, or on more

@@ -1,0 +1,159 @@
+"""A detector on a split: what it finds in each image, and the kit's verdict on it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ilsvrc.data.decode import Reading, decode
+from ilsvrc.data.sample import Dataset
+from ilsvrc.errors import BadImage, DataError
+from ilsvrc.jobs.detect_feed import kit_numbers, scene_of, sized, tensor_of
+from ilsvrc.jobs.input import Normal
+from ilsvrc.models.rcnn import FasterRCNN
+from ilsvrc.scoring import Detection, Detections, Objects, detect, write_detections
+from ilsvrc.spec import Detector
+from ilsvrc.tasks.find import Found, Look, find
+from ilsvrc.train.checkpoint import write_whole
+from ilsvrc.transforms.picture import Picture
+
+# Detections are kept with labels + 1 as ids and places + 1 as numbers; the kit's own come in when a file is written.
+
+
+def looks_of(picture: Picture, how: Detector, normal: Normal, device: torch.device) -> list[Look]:
+    """The image at the scales it is looked at, the one for proposals first and then all of `test_sides`."""
+    found = []
+    for side in how.test_sides or (how.short_side,):
+        longest = round(how.long_side * side / how.short_side)
+        small = sized(replace(picture, boxes=picture.boxes[:0]), side, longest)
+        images = tensor_of(small, normal)[None].to(device, memory_format=torch.channels_last)
+        found.append(Look(images, scene_of(small, np.zeros(0, np.int64)).to(device)))
+    return found
+
+
+def found_in(
+    networks: Sequence[FasterRCNN], picture: Picture, how: Detector, normal: Normal, device: torch.device
+) -> Found:
+    """What networks in eval mode find in a decoded image, in its own pixels, clipped to it."""
+    looks = looks_of(picture, how, normal, device)
+    first = min(range(len(looks)), key=lambda k: abs(looks[k].scene.height - _height(picture, how)))
+    found = find(networks, looks, how, first)
+    scene = looks[first].scene
+    scale = found.boxes.new_tensor([picture.width / scene.width, picture.height / scene.height] * 2)
+    edge = found.boxes.new_tensor([0, 0, 1, 1])
+    boxes = (found.boxes + edge) * scale - edge
+    return Found(boxes.cpu(), found.labels.cpu(), found.scores.cpu())
+
+
+def _height(picture: Picture, how: Detector) -> float:
+    scale = min(how.short_side / min(picture.width, picture.height), how.long_side / max(picture.width, picture.height))
+    return picture.height * scale
+
+
+@dataclass(frozen=True, eq=False)
+class Spotted:
+    """What was found on a split, and the verdict; None where no image has an object."""
+
+    detections: Detections
+    verdict: Detection | None  # with labels + 1 for ids
+    official: Detection | None  # the same with the kit's ids, whose order decides which classes are reported
+    bad: tuple[str, ...]  # images that could not be decoded, in which nothing was found
+
+    @property
+    def mean_ap(self) -> float:
+        """By the kit's rules over the classes that have an object; 0 without detections."""
+        return self.verdict.mean_of_present.value if self.verdict else 0.0
+
+
+def objects_in(dataset: Dataset) -> Objects:
+    """The true boxes of a split. Raises DataError where it has none: there is nothing to judge by."""
+    image, label, box = [], [], []
+    for place in range(len(dataset)):
+        sample = dataset[place]
+        if sample.boxes is None or sample.box_labels is None:
+            continue
+        image += [place] * len(sample.boxes)
+        label += (np.asarray(sample.box_labels) + 1).tolist()
+        box += np.asarray(sample.boxes, np.float64).tolist()
+    if not box:
+        raise DataError("no image of the split has an object; put its box files there, or judge another split")
+    return Objects(len(dataset), np.array(image), np.array(label), np.array(box).reshape(-1, 4))
+
+
+def judge(
+    networks: Sequence[FasterRCNN],
+    dataset: Dataset,
+    how: Detector,
+    normal: Normal,
+    reading: Reading,
+    objects: Objects | None = None,
+    step: Callable[[int], None] = lambda done: None,
+) -> Spotted:
+    """Find objects in every image of the split and score them. Raises BadImage where reading says so."""
+    device = next(networks[0].parameters()).device
+    modes = [network.training for network in networks]
+    rows, bad = [], []
+    for network in networks:
+        network.eval()
+    for place in range(len(dataset)):
+        sample = dataset[place]
+        try:
+            picture = Picture(decode(sample, reading.decoder), resampler=reading.decoder)
+        except BadImage:
+            if reading.bad == "stop":
+                raise
+            bad.append(sample.name)
+            continue
+        found = found_in(networks, picture, how, normal, device)
+        numbers = torch.full((len(found.labels), 1), place + 1.0)
+        rows.append(torch.cat([numbers, found.labels[:, None] + 1.0, found.scores[:, None], found.boxes], dim=1))
+        step(place + 1)
+    for network, mode in zip(networks, modes, strict=True):
+        network.train(mode)
+    table = torch.cat(rows).double().numpy() if rows else np.zeros((0, 7))
+    detections = detections_of(table)
+    objects = objects or objects_in(dataset)
+    if not len(detections):
+        return Spotted(detections, None, None, tuple(bad))
+    verdict = detect(detections, objects, np.arange(1, len(dataset) + 1))
+    return Spotted(detections, verdict, by_kit(detections, objects, dataset), tuple(bad))
+
+
+def by_kit(detections: Detections, objects: Objects, dataset: Dataset) -> Detection:
+    """The verdict with the kit's ids of the classes."""
+    numbers = np.array([0, *kit_numbers(dataset)], np.int32)
+    theirs = replace(objects, label=numbers[objects.label])
+    return detect(replace(detections, label=numbers[detections.label]), theirs, np.arange(1, len(dataset) + 1))
+
+
+def detections_of(table: np.ndarray) -> Detections:
+    """Rows of image, label, confidence and four edges as a submission."""
+    return Detections(table[:, 0].astype(np.int32), table[:, 1].astype(np.int32), table[:, 2], table[:, 3:])
+
+
+def write_submission(path: Path, detections: Detections, dataset: Dataset) -> None:
+    """Write them as the kit wants them: its numbers of the classes, images by their place in its list."""
+    numbers = np.array([0, *kit_numbers(dataset)], np.int32)
+    write_detections(path, replace(detections, label=numbers[detections.label]))
+
+
+def write_spotted(path: Path, detections: Detections) -> None:
+    """Keep detections, exactly, for reports."""
+    table = np.column_stack([detections.image, detections.label, detections.confidence, detections.box])
+
+    def write(place: Path) -> None:
+        with open(place, "wb") as file:
+            np.savez_compressed(file, detections=table)
+
+    write_whole(path, write)
+
+
+def read_spotted(path: Path) -> Detections:
+    """What write_spotted wrote. Raises DataError when it cannot be read."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return detections_of(file["detections"])
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path} cannot be read ({error}); delete the run's scores.json and train again") from error

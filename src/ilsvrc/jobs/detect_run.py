@@ -1,0 +1,350 @@
+"""Train a detector from a finished classifier, into a Run: the loop of classification, with scenes for a batch."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import ilsvrc
+from ilsvrc import models
+from ilsvrc.data.decode import USUAL, Reading
+from ilsvrc.errors import DataError, SpecError
+from ilsvrc.jobs.detect_feed import Halves, OnDevice, SceneFeed, Scenes
+from ilsvrc.jobs.detect_judge import Spotted, judge, objects_in, write_spotted, write_submission
+from ilsvrc.jobs.finished import Finished, finished
+from ilsvrc.jobs.interrupt import Interruption, Stopped
+from ilsvrc.jobs.machine import Bench, circumstances, set_arithmetic
+from ilsvrc.jobs.start import Left
+from ilsvrc.jobs.train import Reins
+from ilsvrc.models import rcnn
+from ilsvrc.models.rcnn import FasterRCNN
+from ilsvrc.reports.progress import Watch
+from ilsvrc.spec import Detector, Entry, Member, Recipe, as_json
+from ilsvrc.tasks.learn import PARTS, step_loss
+from ilsvrc.train import checkpoint
+from ilsvrc.train import recipe as recipes
+from ilsvrc.train.keeper import Keeper
+from ilsvrc.train.loop import Course, Place, train
+from ilsvrc.train.loss import autocast
+from ilsvrc.train.optim import optimizer
+from ilsvrc.train.run import Run
+from ilsvrc.train.schedule import rate
+
+JUDGED = 5  # times that a training is judged on its way, at most: finding is dear
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detecting:
+    """What is asked: the first member of an entry, trained from a finished classifier for so many epochs."""
+
+    entry: Entry
+    classifier: Path
+    epochs: int
+    seed: int
+    reading: Reading = USUAL
+    step: int = 0  # of alternating training, 1 to 4; 0 where both networks learn at once
+    before: Path | None = None  # the run of the step before
+
+    @property
+    def member(self) -> Member:
+        """The network that is cut in two."""
+        return self.entry.members[0]
+
+    @property
+    def how(self) -> Detector:
+        """How it finds objects."""
+        assert isinstance(self.entry.boxes, Detector)
+        return self.entry.boxes
+
+    @property
+    def recipe(self) -> Recipe:
+        """The member's recipe at that length."""
+        return recipes.shortened(self.member.recipe, self.epochs)
+
+
+def detector_of(member: Member, how: Detector, classes: int) -> FasterRCNN:
+    """The network, with PyTorch's weights. Raises ValueError with what does not fit."""
+    size = member.image_size or models.paper_size(member.model)
+    classifier = models.build(member.model, 1, size, member.width)
+    return FasterRCNN(classifier, classes, len(how.scales) * len(how.ratios), context=how.context)
+
+
+def run_detecting(
+    asked: Detecting,
+    halves: Halves,
+    directory: Path,
+    bench: Bench,
+    watch: Watch,
+    moved: Callable[[float], None] = lambda fraction: None,
+) -> Run:
+    """Train, or go on where the run in `directory` stands, until its scores are written.
+
+    Raises SpecError when `directory` holds another training or this one cannot be, DataError when no training image
+    has an object, Stopped when a signal asked to stop, Diverged when the loss is no longer a number.
+    """
+    if bench.processes.of > 1:
+        raise SpecError("detection trains in one process; leave --processes out")
+    if asked.how.steps == "alternating" and not asked.step:
+        return _in_steps(asked, halves, directory, bench, watch)
+    if asked.how.kind != "faster r-cnn":
+        raise SpecError(f"{asked.entry.key} is an R-CNN, which learns from proposals that are given, not from images")
+    run, done = Run(directory), finished(asked.classifier)
+    _check(asked, done)
+    set_arithmetic(bench)
+    run.start(words(asked, done, halves, bench), circumstances(bench))
+    run.write_data(halves.path, halves.train.classes.wnids, halves.train.classes.words)
+    if run.scores.exists():
+        return run
+    work = Work(asked, done, halves, run, bench)
+    _go(work, watch, moved)
+    work.finish()
+    return run
+
+
+def _in_steps(asked: Detecting, halves: Halves, directory: Path, bench: Bench, watch: Watch) -> Run:
+    """Alternating training (Ren et al. 2015, section 3.2), each step a run of its own; the last is the detector.
+
+    1: proposals, from the classifier. 2: regions, from the classifier, on the proposals of 1. 3: proposals again, on
+    the shared layers of 2, which hold still. 4: the regions' own layers, on the proposals of 3.
+    """
+    before: Path | None = None
+    for step in (1, 2, 3):
+        place = directory / f"step{step}"
+        before = run_detecting(replace(asked, step=step, before=before), halves, place, bench, watch).directory
+    return run_detecting(replace(asked, step=4, before=before), halves, directory, bench, watch)
+
+
+def words(asked: Detecting, done: Finished, halves: Halves, bench: Bench) -> dict[str, Any]:
+    """What decides the outcome: two trainings that agree in it are the same training."""
+    return {
+        "task": "detection",
+        "entry": asked.entry.key,
+        "member": as_json(asked.member),
+        "boxes": as_json(asked.how),
+        "start": Left(done.run.weights, ()).digest,
+        "epochs": asked.epochs,
+        "seed": asked.seed,
+        **({"step": asked.step} if asked.step else {}),
+        "data": halves.fingerprint,
+        "classes": len(halves.train.classes),
+        "precision": bench.precision,
+        "device": bench.device.type,
+        "reading": asdict(asked.reading),
+    }
+
+
+def _check(asked: Detecting, done: Finished) -> None:
+    """Raise SpecError unless the classifier can be where this starts."""
+    mine, its = asked.member, done.member
+    sizes = [member.image_size or models.paper_size(member.model) for member in (mine, its)]
+    if (mine.model, sizes[0], mine.width) != (its.model, sizes[1], its.width):
+        raise SpecError(
+            f"{asked.entry.key} starts from {mine.model} at {sizes[0]} px and {mine.width:g} of its width, and "
+            f"{asked.classifier} is {its.model} at {sizes[1]} px and {its.width:g}; give such a classifier"
+        )
+    if not done.run.scores.exists():
+        raise SpecError(f"{asked.classifier} is a training that is not done; finish it first")
+    recipes.check(asked.recipe)
+
+
+def _go(work: "Work", watch: Watch, moved: Callable[[float], None]) -> None:
+    """Take the steps that are left. Raises Stopped when a signal asked to stop, and the place is saved."""
+    asked, name = work.asked, work.asked.entry.key
+    start = work.keeper.load(watch.say) or Place()
+    work.epochs = work.run.log()[: start.epoch]
+    interruption = Interruption()
+    with interruption, watch.stage(name, asked.epochs) as stage:
+        reins = Reins(interruption, work.bench.processes)
+
+        def after_epoch(place: Place, measured: dict[str, float]) -> None:
+            line = reins.saving(lambda: work.close_epoch(place, measured))
+            stage.at(place.epoch, line)
+            for remark in work.remarks():
+                watch.say(f"  {remark}")
+            watch.say(f"  {name:>18}  epoch {place.epoch:>2} of {asked.epochs}  {line}")
+
+        def pause(place: Place) -> bool:
+            epochs = place.epoch + place.step / len(work.feed)
+            stage.at(epochs)
+            moved(epochs / asked.epochs)
+            return reins.asked()
+
+        course = Course(
+            epochs=asked.epochs,
+            start=start,
+            seed=asked.seed,
+            after_epoch=after_epoch,
+            pause=pause,
+            due=lambda: reins.due,
+            save=lambda place: reins.saving(lambda: work.keeper.save(place)),
+            before_step=work.before_step,
+            before_update=work.before_update,
+        )
+        place = train(work.network, work.batches, work.optimizer, rate=work.rate, loss=work.loss, run=course)  # type: ignore[arg-type]
+        if place.epoch < asked.epochs:
+            work.keeper.save(place)
+            raise Stopped(
+                f"stopped in epoch {place.epoch + 1} of {name}, saved in {work.run.directory}; "
+                "the same command goes on from there",
+                reins.signal or 2,
+            )
+
+
+class Work:
+    """One detection training under way."""
+
+    def __init__(self, asked: Detecting, done: Finished, halves: Halves, run: Run, bench: Bench) -> None:
+        self.asked, self.run, self.bench, self.normal, self.halves = asked, run, bench, done.normal, halves
+        recipe, classes = asked.recipe, len(halves.train.classes)
+        _check_objects(halves)
+        self._take(done)
+        self.network = self._network(done, classes)
+        self.optimizer = optimizer(self.network, recipe.optimizer)
+        said = {"model": asked.member.model, "classes": classes, "ilsvrc": ilsvrc.__version__}
+        self.keeper = Keeper(run, self.network, self.optimizer, {}, said, bench.processes)
+        self.keeper.check_room()
+        self.feed = SceneFeed(halves.train, asked.how, recipe, asked.seed, asked.reading)
+        self.rate = rate(recipe, asked.epochs)
+        self.epochs: list[dict[str, Any]] = []
+        self.objects = objects_in(halves.val)
+        self._said: set[str] = set()
+
+    def _take(self, done: Finished) -> None:
+        """What the classifier is shown, so that the run stands alone."""
+        content = (done.run.directory / "input.safetensors").read_bytes()
+        checkpoint.write_whole(self.run.directory / "input.safetensors", lambda path: _write(path, content))
+
+    def _network(self, done: Finished, classes: int) -> FasterRCNN:
+        """The detector with the classifier's weights; new layers start at random, others hold still."""
+        try:
+            network = detector_of(self.asked.member, self.asked.how, classes)
+        except ValueError as error:
+            raise SpecError(str(error)) from error
+        rcnn.initialise(network, self.asked.seed)
+        taken = done.network.state_dict()
+        own = network.trunk.network.state_dict()
+        network.trunk.network.load_state_dict({name: taken[name] for name in own})
+        before, step = self.asked.before, self.asked.step
+        if before is not None and step >= 3:
+            checkpoint.load_weights(Run(before).weights, network)
+        self.teacher = self._teacher(before, classes) if before is not None and step == 2 else None
+        self.parts = {1: ("proposals",), 3: ("proposals",), 2: ("regions",), 4: ("regions",)}.get(step, PARTS)
+        self.still = (
+            *network.trunk.still,
+            *(network.trunk.lower() if step >= 3 else ()),
+            *(network.proposing() if step == 4 else ()),
+        )
+        for layer in self.still:
+            for parameter in layer.parameters():
+                parameter.requires_grad_(False)
+        placed: FasterRCNN = network.to(self.bench.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return placed
+
+    def _teacher(self, before: Path, classes: int) -> FasterRCNN:
+        """The network of the step before, which gives the proposals."""
+        teacher = detector_of(self.asked.member, self.asked.how, classes)
+        checkpoint.load_weights(Run(before).weights, teacher)
+        placed: FasterRCNN = teacher.eval().to(self.bench.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return placed
+
+    def batches(self, place: Place) -> OnDevice:
+        """The rest of the epoch at `place`."""
+        return OnDevice(self.feed, place, self.normal, self.bench.device, self.bench.loaders)
+
+    def loss(self, model: nn.Module, batch: tuple[Tensor, Scenes]) -> Tensor:
+        """The loss of a batch. Its draws are those of the step, which the loop has seeded."""
+        images, scenes = batch
+        assert isinstance(model, FasterRCNN)
+        with autocast(images.device, self.bench.precision):
+            draws = torch.default_generator
+            return step_loss(model, images, scenes.scenes, self.asked.how, draws, self.parts, self.teacher)
+
+    def before_step(self, model: nn.Module, t: float) -> None:
+        """What holds still is also not changed by being looked at."""
+        for layer in self.still:
+            layer.eval()
+
+    def before_update(self, model: nn.Module) -> None:
+        """Clip the gradient where the recipe says so."""
+        if self.asked.recipe.clip_norm:
+            nn.utils.clip_grad_norm_(model.parameters(), self.asked.recipe.clip_norm)
+
+    def judged(self) -> Spotted:
+        """What the network finds on val."""
+        return judge([self.network], self.halves.val, self.asked.how, self.normal, self.asked.reading, self.objects)
+
+    def remarks(self) -> list[str]:
+        """What the data has that teaches nothing, each once."""
+        lines = self.feed.faults.lines(self.halves.train.classes, len(self.halves.train))
+        fresh = [line for line in lines if line not in self._said]
+        self._said.update(fresh)
+        return fresh
+
+    def close_epoch(self, place: Place, measured: dict[str, float]) -> str:
+        """Judge now and then, log and save; the epoch in a few words."""
+        before = self.epochs[-1]["seconds"] if self.epochs else 0.0
+        speed = measured["images"] / measured["seconds"]
+        every = max(1, -(-self.asked.epochs // JUDGED))
+        due = place.epoch % every == 0 and place.epoch < self.asked.epochs and self.asked.step in (0, 4)
+        found = self.judged().mean_ap if due else None
+        logged = {
+            "epoch": place.epoch,
+            "loss": measured["loss"],
+            "rate": self.rate(place.epoch - 1e-6),
+            "seconds": before + measured["seconds"],
+            "images_per_second": speed,
+            "images": measured["images"],
+        }
+        self.epochs.append(logged if found is None else {**logged, "mean_ap": found})
+        self.run.write_log(self.epochs)
+        self.keeper.save(place)
+        said = "" if found is None else f"mean AP {found:6.1%}  "
+        return f"loss {measured['loss']:.3f}  {said}{speed:,.1f} images/s"
+
+    def finish(self) -> None:
+        """The weights, the detections and the verdict: the run is done. A step on the way has weights alone."""
+        said = {"model": self.asked.member.model, "task": "detection"}
+        checkpoint.save_weights(self.run.weights, self.network, said)
+        if self.asked.step in (1, 2, 3):
+            self.run.write_scores({"scores": [], "seconds": self.epochs[-1]["seconds"]})
+            return self.keeper.tidy()
+        spotted = self.judged()
+        write_spotted(self.run.directory / "spotted.npz", spotted.detections)
+        write_submission(self.run.directory / "detections.txt", spotted.detections, self.halves.val)
+        kit = spotted.official
+        scores = [] if kit is None else [asdict(kit.mean), asdict(kit.mean_of_present)]
+        self.run.write_scores(
+            {
+                "split": "val",
+                "scores": scores,
+                "mean_ap": spotted.mean_ap,
+                "ap": [] if spotted.verdict is None else [_number(each) for each in spotted.verdict.ap.tolist()],
+                "detections": len(spotted.detections),
+                "seconds": self.epochs[-1]["seconds"],
+                "images_per_second": self.epochs[-1]["images_per_second"],
+                "data": self.feed.faults.lines(self.halves.train.classes, len(self.halves.train)),
+            }
+        )
+        return self.keeper.tidy()
+
+
+def _check_objects(halves: Halves) -> None:
+    """Raise DataError where no image to learn from has an object."""
+    for place in range(len(halves.train)):
+        sample = halves.train[place]
+        if sample.boxes is not None and len(sample.boxes):
+            return
+    raise DataError(f"no training image of {halves.path} has an object; put the box files there")
+
+
+def _number(value: float) -> float | None:
+    """JSON knows no nan."""
+    return value if np.isfinite(value) else None
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)

@@ -1,0 +1,137 @@
+"""A finished detection run: its network, the verdict on it, and what it finds in images on disk."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ilsvrc import data
+from ilsvrc.data.decode import USUAL, Decoder, Reading, decode
+from ilsvrc.data.sample import Classes, Sample
+from ilsvrc.errors import DataError, SpecError
+from ilsvrc.jobs.detect_judge import found_in, judge
+from ilsvrc.jobs.detect_run import detector_of
+from ilsvrc.jobs.draw_boxes import Labelled, write_drawing
+from ilsvrc.jobs.finished import check_classes, classes_of, data_of, shown_as
+from ilsvrc.jobs.input import Normal
+from ilsvrc.jobs.machine import Bench
+from ilsvrc.models.rcnn import FasterRCNN
+from ilsvrc.scoring import Score
+from ilsvrc.spec import Detector, Member, Split, from_json
+from ilsvrc.train import checkpoint
+from ilsvrc.train.run import Run
+from ilsvrc.transforms.picture import Picture
+
+
+@dataclass(frozen=True, eq=False)
+class FinishedDetector:
+    """A detector in eval mode, and what it takes."""
+
+    run: Run
+    entry: str
+    member: Member
+    how: Detector
+    network: FasterRCNN
+    normal: Normal
+    classes: Classes
+    decoder: Decoder
+
+
+def load_detector(directory: Path) -> FinishedDetector:
+    """What the detection run in `directory` left. Raises DataError or WeightsError when it is none, or not done."""
+    run = Run(directory)
+    asked = run.spec()["asked"]
+    try:
+        if asked["task"] != "detection":
+            raise ValueError(f"its task is {asked['task']}")
+        member: Member = from_json(asked["member"])
+        how: Detector = from_json(asked["boxes"])
+        network = detector_of(member, how, int(asked["classes"]))
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise DataError(f"{directory / 'spec.json'} is no detection that can be understood: {error}") from error
+    checkpoint.load_weights(run.weights, network)
+    return FinishedDetector(
+        run=run,
+        entry=str(asked["entry"]),
+        member=member,
+        how=how,
+        network=network.eval(),
+        normal=shown_as(directory),
+        classes=classes_of(run, int(asked["classes"]), None),
+        decoder="reference" if asked.get("reading", {}).get("decoder") == "reference" else "fast",
+    )
+
+
+def judge_run(
+    directory: Path, path: str | None, split: Split, bench: Bench, reading: Reading = USUAL
+) -> tuple[Score, ...]:
+    """The mean average precision of a finished detection run on a split: the kit's, and over classes with an object.
+
+    Raises DataError, WeightsError or SpecError when it is no finished run or the data has other classes.
+    """
+    detector = load_detector(directory)
+    place = path or data_of(detector.run)
+    dataset = data.open(place, split)
+    check_classes(detector.run, len(detector.classes), dataset.classes, place)
+    reading = replace(reading, decoder=detector.decoder)
+    spotted = judge([detector.network.to(bench.device)], dataset, detector.how, detector.normal, reading)
+    if spotted.official is None:
+        raise DataError(f"{directory} finds nothing in {place}, so there is no curve to score; train it for longer")
+    return spotted.official.mean, spotted.official.mean_of_present
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One object that was found."""
+
+    wnid: str
+    name: str
+    confidence: float
+    box: tuple[float, float, float, float]  # xmin, ymin, xmax, ymax, in the image's pixels
+
+
+@dataclass(frozen=True)
+class Sight:
+    """One image and what was found in it, surest first; or why nothing could be."""
+
+    image: str
+    things: tuple[Thing, ...]
+    drawing: str = ""  # where the image with its boxes was written
+    fault: str = ""
+
+
+def detect_images(run: Path, paths: list[Path], out: Path | None, least: float, bench: Bench) -> Iterator[Sight]:
+    """What the run finds in images on disk, by confidences of `least` on; drawings go into `out`, where it is given.
+
+    An image that cannot be read is a Sight with a fault. Raises SpecError where `least` is not in [0, 1].
+    """
+    if not 0 <= least <= 1:
+        raise SpecError(f"detections from a confidence of {least:g} on are asked for; give a number from 0 to 1")
+    detector = load_detector(run)
+    network = detector.network.to(bench.device)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        try:
+            sample = Sample(path.stem, path.read_bytes(), None)
+            picture = Picture(decode(sample, detector.decoder), resampler=detector.decoder)
+        except (DataError, OSError) as error:
+            yield Sight(str(path), (), fault=str(error))
+            continue
+        found = found_in([network], picture, detector.how, detector.normal, bench.device)
+        rows = zip(found.labels.tolist(), found.scores.tolist(), found.boxes.tolist(), strict=True)
+        things = tuple(
+            Thing(detector.classes.wnids[label], detector.classes.name(label), score, (x1, y1, x2, y2))
+            for label, score, (x1, y1, x2, y2) in rows
+            if score >= least
+        )
+        yield Sight(str(path), things, _drawn(out, path, picture, things))
+
+
+def _drawn(out: Path | None, path: Path, picture: Picture, things: tuple[Thing, ...]) -> str:
+    """Where the drawing was written; empty where none is wanted."""
+    if out is None:
+        return ""
+    place = out / f"{path.stem}.detections.png"
+    boxes = [Labelled(thing.box, f"{thing.name} {thing.confidence:.0%}") for thing in reversed(things)]
+    write_drawing(place, picture.pixels, boxes)
+    return str(place)

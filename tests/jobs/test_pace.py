@@ -9,6 +9,7 @@ import pytest
 import torch
 from small import BENCH, QUIET, stopped_after, training
 
+from ilsvrc.entries.recipes import PAPER
 from ilsvrc.errors import SpecError
 from ilsvrc.jobs import machine as job
 from ilsvrc.jobs.input import Splits
@@ -16,7 +17,7 @@ from ilsvrc.jobs.machine import bench
 from ilsvrc.jobs.pace import called, outcome, settled
 from ilsvrc.jobs.train import run_training
 from ilsvrc.models import build
-from ilsvrc.train import response
+from ilsvrc.train import halves, response
 from ilsvrc.train.checkpoint import load_tensors
 from ilsvrc.train.run import Run
 
@@ -98,6 +99,43 @@ def test_compiled_parts_are_continued_to_the_same_bits(
     stopped_after(3, training("alexnet"), splits, tmp_path / "run", here)
     again = run_training(training("alexnet"), splits, tmp_path / "run", here, QUIET)
     assert all(torch.equal(tensor, weights(again)[name]) for name, tensor in weights(whole).items())
+
+
+def test_large_full_layers_are_halved_where_only_the_papers_optimizer_sees_their_gradients(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(halves, "compiled", lambda: halves.update)
+    monkeypatch.setattr(response, "compiled", lambda: None)
+    here, recipe = replace(BENCH, compile="parts", precision="bf16"), PAPER["vgg16"]
+    with torch.device("meta"):
+        vgg, resnet = build("vgg16"), build("resnet18")
+    assert settled(here, vgg, 224, 32, recipe).compile == "parts"
+    clipped = replace(recipe, clip_norm=1.0)
+    outside = replace(recipe, optimizer=replace(recipe.optimizer, rate_inside=False))
+    assert settled(here, resnet, 224, 32, recipe).compile == "no"
+    for other in (clipped, outside):
+        assert settled(here, vgg, 224, 32, other).compile == "no"
+    for bench_ in (replace(here, precision="fp32"), replace(here, accumulate=2)):
+        assert settled(bench_, vgg, 224, 32, recipe).compile == "no"
+
+
+def test_halved_layers_are_continued_to_the_same_bits_and_learn_what_autocast_does(
+    splits: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(halves, "LAYER", 1)
+    monkeypatch.setattr(halves, "WORTH", 1)
+    monkeypatch.setattr(halves, "compiled", lambda: halves.update)
+    monkeypatch.setattr(response, "compiled", lambda: response.PLAIN)
+    asked = training("alexnet")
+    asked = replace(asked, member=replace(asked.member, recipe=replace(asked.member.recipe, clip_norm=0.0)))
+    here = replace(BENCH, compile="parts", precision="bf16")
+    whole = run_training(asked, splits, tmp_path / "whole", here, QUIET)
+    stopped_after(3, asked, splits, tmp_path / "run", here)
+    again = run_training(asked, splits, tmp_path / "run", here, QUIET)
+    assert all(torch.equal(tensor, weights(again)[name]) for name, tensor in weights(whole).items())
+    plain = run_training(asked, splits, tmp_path / "plain", replace(here, compile="no"), QUIET)
+    for ours, theirs in zip(whole.log(), plain.log(), strict=True):
+        assert ours["loss"] == pytest.approx(theirs["loss"], rel=2e-3)
 
 
 def test_a_network_compiled_as_a_whole_keeps_its_weights_and_names() -> None:

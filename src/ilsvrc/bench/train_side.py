@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ from torch import Tensor, nn
 
 from ilsvrc import models
 from ilsvrc.bench import peers
+from ilsvrc.entries.recipes import PAPER
 from ilsvrc.jobs.machine import bench, keep_memory, set_arithmetic
-from ilsvrc.jobs.pace import called, paced, settled
+from ilsvrc.jobs.pace import called, halved, paced, settled
 from ilsvrc.models.anatomy import layer_table, macs
 from ilsvrc.spec import SGD
 from ilsvrc.train.loss import autocast, classification
@@ -124,9 +126,11 @@ class Side:
         loss = classification(side_weight=0.3, label_smoothing=0.0, precision=precision)
         self.precision, self.last = precision, last
         if self.kind == "ours":
-            self.bench = settled(self.bench, network, self.size, batch)
+            recipe = replace(PAPER["resnet50"], optimizer=SGD(lr=RATE, momentum=MOMENTUM, weight_decay=DECAY))
+            self.bench = settled(self.bench, network, self.size, batch, recipe)
             set_arithmetic(self.bench)
-            self.moves = optimizer(network, SGD(lr=RATE, momentum=MOMENTUM, weight_decay=DECAY))
+            self.moves = optimizer(network, recipe.optimizer)
+            halved(network, self.moves, self.bench, recipe)
             loss = paced(loss, self.moves, self.bench)
             self.callee = called(network, self.bench)
         else:

@@ -20,7 +20,7 @@ from ilsvrc.jobs.input import Feed, Normal, Splits, epochs_on, normal_of, traini
 from ilsvrc.jobs.interrupt import Interruption, Stopped
 from ilsvrc.jobs.judge import Judge, Verdict, write_predictions
 from ilsvrc.jobs.machine import Bench, circumstances, set_arithmetic
-from ilsvrc.jobs.pace import Waited, called, paced, settled
+from ilsvrc.jobs.pace import Waited, called, halved, paced, settled
 from ilsvrc.jobs.preflight import built, preflight
 from ilsvrc.jobs.start import Left, left_by
 from ilsvrc.jobs.stores import Stores
@@ -64,7 +64,7 @@ def run_training(
     run, processes = Run(directory), bench.processes
     blank = preflight(training, splits, bench)
     left = left_by(training.start, training.member)
-    bench = settled(bench, blank, training.size, training.recipe.batch // processes.of)
+    bench = settled(bench, blank, training.size, training.recipe.batch // processes.of, training.recipe)
     set_arithmetic(bench)
     processes.first_does(lambda: run.start(asked(training, splits, bench, left), circumstances(bench)))
     processes.first_does(
@@ -163,6 +163,7 @@ class Work:
             start_from(self.network, left.tensors(), left.layers)
         self.model = called(self.processes.spread(self.network), bench)  # what is called in a step
         self.optimizer = optimizer(self.network, recipe.optimizer)
+        halved(self.network, self.optimizer, bench, recipe)
         self.upkeep = Upkeep(self.network, recipes.in_updates(recipe, self._updates(splits)))
         self.bad, self._unsaid, self._signs = BadImages(), list[str](), set[str]()
         words = {"model": training.member.model, "classes": classes, "ilsvrc": ilsvrc.__version__}

@@ -35,6 +35,33 @@ def optimizer(model: nn.Module, spec: Optimizer) -> torch.optim.Optimizer:
     return torch.optim.SGD(groups, lr=spec.lr, momentum=spec.momentum, nesterov=spec.nesterov)
 
 
+class Half:
+    """A weight in bfloat16 beside its float32 master: it takes the gradient, and `by` moves both in one pass."""
+
+    def __init__(self, master: Tensor, by: Callable[..., None]) -> None:
+        self.master, self._by = master, by
+        self.rounded = torch.empty_like(master, dtype=torch.bfloat16, requires_grad=True)
+        self._seen: tuple[int, int] | None = None
+
+    def fresh(self) -> Tensor:
+        """The master, rounded: anew where anyone but `move` wrote into it."""
+        if self._seen != self._now():
+            with torch.no_grad():
+                self.rounded.copy_(self.master)
+            self._seen = self._now()
+        return self.rounded
+
+    def move(self, b: Tensor, momentum: float, rate: float, decay: float) -> None:
+        """One update of master and half by the half's gradient."""
+        assert self.rounded.grad is not None
+        flat = [tensor.view(-1) for tensor in (self.master, b, self.rounded, self.rounded.grad)]
+        self._by(*flat, *torch.tensor([momentum, rate, decay]).unbind())
+        self._seen = self._now()
+
+    def _now(self) -> tuple[int, int]:
+        return self.master.data_ptr(), self.master._version
+
+
 class VelocitySGD(torch.optim.Optimizer):
     """v <- momentum · v - rate · (decay · w + gradient);  w <- w + v  (Krizhevsky et al. 2012, section 5; Caffe).
 
@@ -49,6 +76,13 @@ class VelocitySGD(torch.optim.Optimizer):
         # rate_before is that of the last step, whose unit b is in; 0 before the first.
         defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "rate_before": 0.0}
         super().__init__(params, defaults)
+        self.halves: dict[Tensor, Half] = {}  # parameters whose gradient their half has
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Drop all gradients, the halves' too."""
+        super().zero_grad(set_to_none)
+        for half in self.halves.values():
+            half.rounded.grad = None
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -56,24 +90,32 @@ class VelocitySGD(torch.optim.Optimizer):
         value = None if closure is None else closure()
         for group in self.param_groups:
             parameters: list[Tensor] = [p for p in group["params"] if p.grad is not None]
+            halves = [half for p in group["params"] if (half := self.halves.get(p)) and half.rounded.grad is not None]
             rate, before = group["lr"], group["rate_before"]
-            buffers = [self._buffer(p) for p in parameters]
-            if parameters and rate == 0:  # no unit for b: the velocity decays and is followed, the gradient is not
-                torch._foreach_add_(parameters, buffers, alpha=-before * group["momentum"])
-                torch._foreach_mul_(buffers, group["momentum"])
-            elif parameters:
+            if rate == 0:  # no unit for b: the velocity decays and is followed, the gradient is not
+                moved = parameters + [half.master for half in halves]
+                buffers = [self._buffer(p) for p in moved]
+                if moved:
+                    torch._foreach_add_(moved, buffers, alpha=-before * group["momentum"])
+                    torch._foreach_mul_(buffers, group["momentum"])
+                continue
+            momentum = group["momentum"] * (before or rate) / rate
+            for half in halves:
+                half.move(self._buffer(half.master), momentum, rate, group["weight_decay"])
+            if parameters:
                 sgd(
                     [_here(parameter) for parameter in parameters],
                     [_here(_gradient(parameter)) for parameter in parameters],
-                    [_here(buffer) for buffer in buffers],
+                    [_here(self._buffer(parameter)) for parameter in parameters],
                     fused=True,
                     weight_decay=group["weight_decay"],
-                    momentum=group["momentum"] * (before or rate) / rate,
+                    momentum=momentum,
                     lr=rate,
                     dampening=0.0,
                     nesterov=False,
                     maximize=False,
                 )
+            if parameters or halves:
                 group["rate_before"] = rate
         return value
 

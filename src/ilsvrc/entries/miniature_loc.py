@@ -12,12 +12,12 @@ from ilsvrc.spec import Dense, Entry, Member, Recipe
 BOXES: Recipe = replace(
     PLAIN,
     source="ours, for box regressors of miniatures without batch normalisation",
-    epochs=4,
+    epochs=3,
 )
 BOXES_NORMALISED: Recipe = replace(
     NORMALISED,
     source="ours, for box regressors of miniatures with batch normalisation",
-    epochs=4,
+    epochs=3,
 )
 
 # Classifiers that a regressor starts from: those of the race, and OverFeat's, which does not race for classes.

@@ -73,7 +73,8 @@ def models_page() -> str:
 
 `ilsvrc.models.build(name, classes, image_size, width)` builds each of them. At the defaults a network is the paper's;
 at another `image_size` or `width` it is a miniature of the same depth and wiring. `ilsvrc models NAME` prints the
-layers. Layers are those with weights on the longest way through the network; parameters are counted for 1,000 classes,
+layers, `ilsvrc draw architecture NAME` [draws](pictures.md) them. Layers are those with weights on the longest way
+through the network; parameters are counted for 1,000 classes,
 side heads included; multiply-adds are those of one image at test time. The year is that of the challenge, or of the
 paper where a network entered none.
 

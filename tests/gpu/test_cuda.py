@@ -13,6 +13,7 @@ from ilsvrc.models import build
 from ilsvrc.predict.engines import Engine, prepared
 from ilsvrc.reports.progress import Watch
 from ilsvrc.spec import Member
+from ilsvrc.viz.deconvnet import project
 
 pytestmark = [
     pytest.mark.gpu,
@@ -49,3 +50,13 @@ def test_a_training_runs_and_its_loss_falls(tiny: Path, tmp_path: Path):
     run = run_training(asked, open_splits(str(tiny)), tmp_path / "run", bench("cuda"), Watch(quiet=True))
     losses = [epoch["loss"] for epoch in run.log()]
     assert losses[-1] < losses[0]
+
+
+def test_an_activation_comes_down_as_on_the_processor():
+    torch.manual_seed(0)
+    network = build("zfnet", classes=20, image_size=96, width=0.25).eval()
+    images = torch.randn(2, 3, 96, 96)
+    wanted = project(network, images, "conv3", [1, 2])
+    found = project(network.cuda(), images.cuda(), "conv3", [1, 2])
+    assert found.places == wanted.places
+    assert torch.allclose(found.pixels.cpu(), wanted.pixels, atol=5e-3 * float(wanted.pixels.abs().max()))

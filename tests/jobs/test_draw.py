@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ilsvrc import data
+from ilsvrc import data, models, weights
 from ilsvrc.cli import run as command
 from ilsvrc.errors import DataError
 from ilsvrc.jobs import draw
@@ -19,6 +19,7 @@ from ilsvrc.jobs.draw_parts import read_parts
 from ilsvrc.jobs.looks import looks
 from ilsvrc.train import checkpoint
 from ilsvrc.train.run import Run
+from ilsvrc.weights import Weights
 
 
 @pytest.fixture
@@ -192,3 +193,35 @@ def test_networks_of_a_race_are_shown_looking_at_images_they_got(finished: dict[
     assert [one.title for one in found[0].looks] == ["AlexNet", "ResNet-18"]
     assert all(0 <= one.lowest <= 1 and one.jpeg.startswith(b"\xff\xd8") for one in found[0].looks)
     assert looks(data.open(str(tiny), "val"), {}, "cpu") == ()
+
+
+def test_a_weight_file_that_sees_blue_first_is_drawn_in_its_colours(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    network = models.build("resnet18", classes=3, image_size=32, width=0.1)
+    network.conv1.conv.weight.data.zero_()
+    network.conv1.conv.weight.data[:, 0] = 1.0  # the first channel, which is blue here
+    record = Weights(
+        model="resnet18",
+        origin="a test",
+        licence="none",
+        sha256="0" * 64,
+        channels="BGR",
+        top=255.0,
+        mean=(10.0, 20.0, 30.0),
+        image_size=32,
+        resize=40,
+        width=0.1,
+        classes=3,
+        order="own",
+        wnids=("n00000001", "n00000002", "n00000003"),
+    )
+    file = tmp_path / "blue.safetensors"
+    weights.save(file, network, record)
+    drawn(tmp_path / "f", "filters", file)
+    with Image.open(tmp_path / "f" / "filters.png") as picture:
+        assert picture.convert("RGB").getpixel((5, 5)) == (128, 128, 255)
+    Image.fromarray(np.full((50, 60, 3), (200, 30, 10), np.uint8)).save(tmp_path / "red.png")
+    drawn(tmp_path / "d", "deconvnet", file, "--layer", "conv2.0", "--image", tmp_path / "red.png")
+    with Image.open(tmp_path / "d" / "01-image.png") as picture:
+        assert picture.convert("RGB").getpixel((9, 9)) == (200, 30, 10)
+    assert command(["draw", "top9", str(file), "--layer", "conv2.0"]) == 1
+    assert "does not say on what it was trained; give images with --image, or --data" in capsys.readouterr().err

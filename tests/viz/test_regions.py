@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from ilsvrc import models
 from ilsvrc.errors import SpecError
+from ilsvrc.viz import occlusion
 from ilsvrc.viz.cam import class_map, gradient_map, head
 from ilsvrc.viz.correspondence import changes, distances
 from ilsvrc.viz.occlusion import occlude
@@ -112,3 +113,11 @@ def test_hiding_the_same_way_in_the_same_image_changes_it_alike():
 def test_one_image_cannot_be_compared():
     with pytest.raises(SpecError, match="takes at least two"):
         distances(np.ones((1, 4)))
+
+
+def test_steps_so_fine_that_a_row_is_several_batches_give_the_same_map(monkeypatch: pytest.MonkeyPatch):
+    whole = occlude(Finder(), spotted(), "conv", side=9, stride=3)
+    monkeypatch.setattr(occlusion, "BATCH", 4)
+    parts = occlude(Finder(), spotted(), "conv", side=9, stride=3)
+    assert np.allclose(whole.probability, parts.probability, atol=1e-6)
+    assert whole.probability.shape == (len(whole.centres),) * 2

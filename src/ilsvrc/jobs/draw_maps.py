@@ -49,12 +49,13 @@ def _projected(who: Subject, at: Layer, number: int, image: Seen, maps: tuple[in
     values, _ = peaks(answers(who.found.network, image.blob[None], at.name))
     best = values[0].argsort(descending=True, stable=True)[:MAPS].tolist()
     taken = maps or tuple(best)
-    found = project(who.found.network, image.blob.repeat(len(taken), 1, 1, 1), at.name, taken)
     panels = [_panel(f"{number:02d}-image.png", image.pixels, "The image, as the network sees it", image.note)]
-    for place, one in enumerate(taken):
-        where = found.places[place] if found.places else None
-        pattern, patch = draw.tiles(who, image, found.pixels[place], at, where, SIDE // 2)
-        value = float(found.activations[place])
+    for one in taken:
+        found = project(who.found.network, image.blob[None], at.name, [one])
+        pattern, patch = draw.tiles(
+            who, image, found.pixels[0], at, found.places[0] if found.places else None, SIDE // 2
+        )
+        value = float(found.activations[0])
         note = f"activation {value:.3g}" if value else "does not answer to this image"
         sheet = beside([grid([pattern], 1), grid([patch], 1)], gap=4)
         panels.append(Panel(file=f"{number:02d}-map{one:04d}.png", png=png(sheet), title=_named(at, one), note=note))

@@ -1,7 +1,9 @@
 """Occlusion: what a network says while a grey square covers each part of an image. Zeiler and Fergus 2013, figure 7."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
+from math import isqrt
 
 import numpy as np
 import torch
@@ -9,6 +11,8 @@ from torch import Tensor, nn
 
 from ilsvrc.errors import SpecError
 from ilsvrc.viz.layers import listening, peaks
+
+BATCH = 32  # images at a time, however fine the steps
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,18 +62,19 @@ def occlude(
     label = int(clean[0].argmax()) if label is None else label
     centres = tuple(range((size - 1) % stride // 2, size, stride))
     sums, shares, best = [], [], []
-    for number, batch in enumerate(_covered(image, centres, side)):
-        maps, probabilities = _seen(network, batch, layer)
+    parts = [centres[start : start + BATCH] for start in range(0, len(centres), BATCH)]
+    for number, (row, columns) in enumerate(product(centres, parts)):
+        maps, probabilities = _seen(network, _covered(image, row, columns, side), layer)
         sums.append(maps[:, chosen].flatten(1).sum(1))
         shares.append(probabilities[:, label])
         best.append(probabilities.argmax(1))
-        moved((number + 1) / len(centres))
+        moved((number + 1) / (len(centres) * len(parts)))
     return Occlusion(
         map=chosen,
         label=label,
-        activation=torch.stack(sums).cpu().numpy(),
-        probability=torch.stack(shares).cpu().numpy(),
-        best=torch.stack(best).cpu().numpy(),
+        activation=_square(sums),
+        probability=_square(shares),
+        best=_square(best),
         centres=centres,
         clean_activation=float(clean_maps[0, chosen].sum()),
         clean_probability=float(clean[0, label]),
@@ -77,15 +82,22 @@ def occlude(
     )
 
 
-def _covered(image: Tensor, centres: tuple[int, ...], side: int) -> Iterator[Tensor]:
-    """A batch per row of places: the image with the square at each of them, cut off at the edges."""
-    for row in centres:
-        batch = image.repeat(len(centres), 1, 1, 1)
-        top = max(0, row - side // 2)
-        for one, column in zip(batch, centres, strict=True):
-            left = max(0, column - side // 2)
-            one[:, top : row - side // 2 + side, left : column - side // 2 + side] = 0
-        yield batch
+def _covered(image: Tensor, row: int, columns: tuple[int, ...], side: int) -> Tensor:
+    """The image once per column, with the square at each of them, cut off at the edges."""
+    batch = image.repeat(len(columns), 1, 1, 1)
+    top = max(0, row - side // 2)
+    for one, column in zip(batch, columns, strict=True):
+        left = max(0, column - side // 2)
+        one[:, top : row - side // 2 + side, left : column - side // 2 + side] = 0
+    return batch
+
+
+def _square(rows: list[Tensor]) -> np.ndarray:
+    """All values in reading order as a square."""
+    flat = torch.cat(rows).cpu().numpy()
+    side = isqrt(len(flat))
+    found: np.ndarray = flat.reshape(side, side)
+    return found
 
 
 def _seen(network: nn.Module, images: Tensor, layer: str) -> tuple[Tensor, Tensor]:

@@ -96,6 +96,8 @@ def test_the_command_prints_the_paper_s_figures_ours_and_the_verdict(
 def test_the_page_of_results_has_every_claim_that_was_tried(found: tuple[dict, Order]):
     text = page([found[0]], list(CLAIMS))
     assert text.count("## se-gain") == 1
+    assert "Not recorded yet: relu-tanh, " in text
+    assert "Not recorded yet" not in page([found[0]], ["se-gain"])
     assert f"**{found[0]['verdict'].capitalize()}.**" in text
     assert "with gates | 23.29 |" in text
     assert CLAIMS["se-gain"].cannot in text

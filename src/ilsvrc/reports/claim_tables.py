@@ -68,6 +68,8 @@ def page(results: Sequence[dict[str, Any]], order: Sequence[str]) -> str:
     known = {found["name"]: found for found in results}
     done = [known[name] for name in order if name in known]
     verdicts = [found["verdict"] for found in done]
+    left = [name for name in order if name not in known]
+    waiting = f" Not recorded yet: {listed(left)}." if left else ""
     counts = ", ".join(f"{verdicts.count(word)} {word}" for word in ("holds", "falls short", "undecided"))
     head = [
         "# What the papers claimed, tried again in miniature",
@@ -75,7 +77,7 @@ def page(results: Sequence[dict[str, Any]], order: Sequence[str]) -> str:
         "<!-- Written by scripts/record_claims from claims.json beside it. -->",
         "",
         f"{len(done)} claims, each with three seeds: {counts}. What a claim is and how it is run is in "
-        "[claims](../claims.md); every figure is in [claims.json](claims.json).",
+        f"[claims](../claims.md); every figure is in [claims.json](claims.json).{waiting}",
         "",
         f"**The rule.** {done[0]['rule'] if done else ''}",
         "",
@@ -141,7 +143,7 @@ def _cells(found: dict[str, Any], variant: dict[str, Any]) -> tuple[str, ...]:
 
 def _short(found: dict[str, Any], pair: dict[str, Any]) -> str:
     interval = "" if pair["low"] is None else f" ({_signed(found, pair['low'])} to {_signed(found, pair['high'])})"
-    return f"{pair['first']} lower than {pair['second']} by {_signed(found, pair['mean'])}{interval}"
+    return f"{pair['first']} lower than {pair['second']} by {_signed(found, pair['mean'])}{interval}: {pair['verdict']}"
 
 
 def _figure(found: dict[str, Any], value: float, reached: bool) -> str:

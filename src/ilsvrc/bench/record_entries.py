@@ -25,8 +25,8 @@ from ilsvrc.reports.submitted import Seat, Submitted
 from ilsvrc.reports.verdict import certificate, verdict
 from ilsvrc.train.checkpoint import write_text
 
-# Ten crops and five networks; 144 crops of one; dense, crops and both of two; dense over five scales and six networks.
-ENTRIES = ("supervision-2012-cls", "googlenet-2014-1-144", "vgg-2014-d-e-both", "msra-2015-cls")
+# Ten crops and five networks; 144 crops of one; dense over three scales and two networks; over five scales and six.
+ENTRIES = ("supervision-2012-cls", "googlenet-2014-1-144", "vgg-2014-d-e-multi", "msra-2015-cls")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class Wish:
     out: Path = Path("docs/results")
     work: Path = Path("runs/entries")
     classes: int = 20
-    images: int = 250  # to learn from, of each class
+    images: int = 125  # to learn from, of each class
     entries: tuple[str, ...] = ENTRIES
     epochs: int | None = None
     width: float | None = None

@@ -13,7 +13,7 @@ import ilsvrc
 from ilsvrc import data, models
 from ilsvrc.data.decode import USUAL, Reading
 from ilsvrc.data.devkit import Synsets
-from ilsvrc.entries.gains import Gain, gains, looks, published_by
+from ilsvrc.entries.gains import Gain, gains, published_by
 from ilsvrc.entries.protocols import CENTER
 from ilsvrc.entries.titles import TITLES
 from ilsvrc.errors import DataError
@@ -30,6 +30,7 @@ from ilsvrc.jobs.voices import Voice, heard
 from ilsvrc.predict.members import over_members
 from ilsvrc.reports.ensemble_tables import Ensemble
 from ilsvrc.reports.entry_tables import seats, tested
+from ilsvrc.reports.formats import plural
 from ilsvrc.reports.progress import Watch
 from ilsvrc.reports.protocol_words import brief
 from ilsvrc.reports.submitted import Gained, Look, Seat, Submitted
@@ -62,10 +63,10 @@ class Panel:
         """Of the images that are judged on."""
         return self.splits.fingerprint.partition("-")[2]
 
-    def hear(self, run: Run, protocol: Protocol, size: int) -> Voice:
+    def hear(self, run: Run, training: Training, protocol: Protocol) -> Voice:
         """What a network says of every image by a protocol at its size; computed once and kept in scores/."""
-        if looks(protocol) == 1 and getattr(protocol, "size", 0) == size:
-            return heard(run.directory)  # one centre crop: said when its training ended
+        if protocol == training.judged_by:
+            return heard(run.directory)  # said when its training ended
         path = self.out / "scores" / f"{run.directory.name}.{_slug(protocol)}.npz"
         if not self._kept(path, protocol):
             self._judge(run, protocol, path)
@@ -108,13 +109,13 @@ def submitted(entry: Entry, racers: Sequence[Racer], panel: Panel) -> Submitted:
     """The entry's verdict. Raises as judging does."""
     gain = next((each for each in gains(entry) if each.what == "protocol"), None)
     simpler = gain.before.protocol if gain else CENTER
-    panel.watch.say(f"{entry.key}: {len(racers)} networks by {tested(entry)}")
+    panel.watch.say(f"{entry.key}: {plural(len(racers), 'network')} by {tested(entry)}")
     with panel.watch.live(), panel.watch.stage(entry.key, 2 * len(racers)) as stage:
         voices: dict[str, list[Voice]] = {"simpler": [], "own": []}
         for number, (member, run, training) in enumerate(racers):
             for look, protocol in (("simpler", simpler), ("own", member.protocol or entry.protocol)):
                 here = in_proportion(protocol, models.paper_size(member.model), training.size)
-                voices[look].append(panel.hear(run, here, training.size))
+                voices[look].append(panel.hear(run, training, here))
                 stage.at(2 * number + len(voices["own"]) - number)
     total = sum(member.weight for member, _, _ in racers)
     weights = [member.weight / total for member, _, _ in racers]
@@ -133,7 +134,7 @@ def submitted(entry: Entry, racers: Sequence[Racer], panel: Panel) -> Submitted:
         submission=f"submissions/{entry.key}.txt",
         protocol=tested(entry),
         seats=tuple(_seat(entry, racer, weights[place], place, after) for place, racer in enumerate(racers)),
-        looks=_looks(entry, simpler, before, after),
+        looks=_looks(entry, gain, before, after),
         gained=_gained(entry, gain, racers, (before, after)),
         best=after.best,
         seconds=sum((run.read_scores() or {"seconds": 0.0})["seconds"] for _, run, _ in racers),
@@ -181,14 +182,18 @@ def _seat(entry: Entry, racer: Racer, weight: float, place: int, found: Ensemble
     )
 
 
-def _looks(entry: Entry, simpler: Protocol, before: Ensemble, after: Ensemble) -> tuple[Look, ...]:
-    """One network and all, by the simpler protocol and by the entry's own."""
+def _looks(entry: Entry, gain: Gain | None, before: Ensemble, after: Ensemble) -> tuple[Look, ...]:
+    """One network and all, by the simpler protocol of the gain and by the entry's own."""
     everybody = f"all {len(after.members)}"
+    simpler = gain.before.protocol if gain else CENTER
+    first = (gain.before, gain.first) if gain and sum(m.copies for m in gain.before.members) == 1 else None
     found = []
     for alone in (True, False) if len(after.members) > 1 else (True,):
         for protocol, ensemble in ((simpler, before), (None, after)):
             errors = ensemble.alone if alone or not ensemble.whole else (ensemble.whole,)
             known = published_by(entry, alone=alone, protocol=protocol)
+            if known is None and alone and protocol:
+                known = first  # of another year's images, as its source says
             found.append(
                 Look(
                     who="one network" if alone else everybody,

@@ -97,7 +97,7 @@ def page(entry: Entry) -> tuple[Part, ...]:
     if entry.reconstruction:
         parts.append("A reconstruction: not all of what was entered is published; what is ours stands below.")
     parts += [_heading("\nPublished"), _figures(entry), *_gained(entry), _heading("\nNetworks"), _members(entry)]
-    parts += _bulleted(looked(entry))
+    parts += [*_bulleted(looked(entry)), *_boxes(entry)]
     parts += _sentences("\nNot known, or done otherwise here", entry.gaps)
     for recipe in dict.fromkeys(member.recipe for member in entry.members):
         lines = "\n".join(f"{name:<16} {value}" for name, value in told(recipe))
@@ -105,7 +105,8 @@ def page(entry: Entry) -> tuple[Part, ...]:
         parts += _sentences("\nLeft open by the source, and what was chosen", recipe.gaps)
     if not entry.row and rows_of(entry):
         parts += [_heading("\nRows of its tables (ilsvrc show KEY)"), _rows(rows_of(entry))]
-    parts.append(f"\nTo run it: ilsvrc race --entries {entry.key} --data DIRECTORY")
+    how = f"--entries {entry.key}" if entry.task == "classification" else f"--task {entry.task} --models {entry.key}"
+    parts.append(f"\nTo run it: ilsvrc race {how} --data DIRECTORY")
     return tuple(parts)
 
 
@@ -153,7 +154,7 @@ def _members(entry: Entry) -> Padding:
 def looked(entry: Entry) -> tuple[str, ...]:
     """How the images were looked at, what was averaged, and what the papers do not say of it, a sentence each."""
     ways = dict.fromkeys(member.protocol or entry.protocol for member in entry.members)
-    several = sum(member.copies for member in entry.members) > 1
+    several = sum(member.copies for member in entry.members) > 1 and entry.task == "classification"
     mean = ("the mean of the networks' probabilities, by the weights above",) if several else ()
     names = {way: name for way in ways for name, known in PROTOCOLS.items() if known.protocol == way}
     gaps = dict.fromkeys(gap for name in names.values() for gap in PROTOCOLS[name].gaps)
@@ -161,6 +162,15 @@ def looked(entry: Entry) -> tuple[str, ...]:
         f"tested by {told_protocol(way)}" + (f" (protocol {names[way]})" if way in names else "") for way in ways
     )
     return (*tested_by, *gaps, *mean)
+
+
+def _boxes(entry: Entry) -> list[Part]:
+    """How objects are found, where that is the task: the fields of the entry's own way."""
+    if entry.boxes is None:
+        return []
+    told_of = ((field.name.replace("_", " "), getattr(entry.boxes, field.name)) for field in fields(entry.boxes))
+    lines = "\n".join(f"{name:<16} {_plain(value)}" for name, value in told_of if value is not None)
+    return [_heading("\nHow objects are found"), Padding(Text(lines), (0, 0, 0, 2), expand=False)]
 
 
 def _rows(entries: Iterable[Entry]) -> Padding:

@@ -48,5 +48,10 @@ LOCALIZERS: dict[str, Entry] = {
         msra_2015.LOCALIZATION,
         members=(replace(MINIATURES["msra-2015-cls"], recipe=BOXES_NORMALISED),),
         protocol=PROTOCOL,
+        boxes=replace(msra_2015.PROPOSALS, head="last layer", coordinates="centre", scales=()),
+        gaps=(
+            *msra_2015.LOCALIZATION.gaps,
+            "the miniature regresses its box per class from the whole window, as VGG's",
+        ),
     ),
 }

@@ -71,8 +71,17 @@ BOXES = replace(
     optimizer=replace(RECIPE.optimizer, lr=0.01),
     gaps=(
         "rate and length are not given: a tenth of the classifier's rate, and its length",
+        "256 images make a batch, of each of which 8 anchors teach, as many positive as negative",
         "batch norm goes on learning; the appendix does not say whether it did",
     ),
+)
+PROPOSALS = Regression(
+    classifier="msra-2015-cls",
+    head="proposals",
+    per_class=True,
+    coordinates="edges",
+    trained="all",
+    scales=(8, 16, 32),
 )
 LOCALIZATION = Entry(
     key="msra-2015-loc",
@@ -91,19 +100,15 @@ LOCALIZATION = Entry(
     ),
     source="He et al. 2015, appendix C",
     new="A proposal network with a score and a box per class, and an R-CNN that judges its proposals again.",
-    boxes=Regression(
-        classifier="msra-2015-cls",
-        head="last layer",
-        per_class=True,
-        coordinates="centre",
-        trained="all",
-    ),
+    boxes=PROPOSALS,
     gaps=(
-        "not what they did: proposals per class and an R-CNN on the 200 best of them are not built; a box per class is "
-        "regressed from the whole window, as VGG did, and the published errors are not this method's",
+        "half of what they did: the R-CNN that crops, warps and judges the 200 best proposals of each class again is "
+        "not built; table 13 has both halves",
+        "the surest anchor of a class gives its box; how a single box was chosen is not said",
+        "one centre crop, as table 13's first row of proposals (13.3 given the class); their best is dense",
+        "anchors count as positive and negative as in Faster R-CNN; the appendix gives no other rule",
         "members: the networks of the ensemble are not named; one ResNet-101, as in table 13",
     ),
-    reconstruction=True,
 )
 
 REGIONS = Recipe(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,11 @@ from ilsvrc.jobs.localize_look import check_protocol
 from ilsvrc.jobs.machine import Bench, circumstances, set_arithmetic
 from ilsvrc.jobs.start import Left
 from ilsvrc.jobs.train import Reins
-from ilsvrc.models.regressor import Regressor, last_layer
+from ilsvrc.models.regressor import ClassProposals, Regressor, last_layer, look, stride_of
 from ilsvrc.reports.progress import Watch
 from ilsvrc.spec import AreaCrop, Crops, Dense, Entry, Member, RandomCrop, Recipe, Regression, TenCrop, as_json
+from ilsvrc.tasks.anchors import BASE, anchors, over_map
+from ilsvrc.tasks.class_proposals import class_proposal_loss
 from ilsvrc.tasks.localize import coordinates_of, euclidean, of_class
 from ilsvrc.train import checkpoint
 from ilsvrc.train import recipe as recipes
@@ -95,7 +97,25 @@ def regressor(member: Member, regression: Regression, classes: int) -> nn.Module
     size = member.image_size or models.paper_size(member.model)
     if regression.head == "last layer":
         return models.build(member.model, outputs, size, member.width)
+    if regression.head == "proposals":
+        return _proposals(member, regression, classes, size)
     return Regressor(models.build(member.model, classes, size, member.width), outputs, size, member.width)
+
+
+def _proposals(member: Member, regression: Regression, classes: int, size: int) -> ClassProposals:
+    """Proposals per class: anchors as Faster R-CNN's, about the middle of each cell of the last map."""
+    trunk = models.build(member.model, classes, size, member.width)
+    side, stride = look(trunk, size)[1], _stride(member.model, size)
+    with torch.device("cpu"):
+        cell = anchors(regression.scales) + (stride - BASE) / 2
+        boxes = over_map(cell, side, side, stride)
+    return ClassProposals(trunk, classes, boxes.to(next(trunk.parameters()).device), size)
+
+
+@cache
+def _stride(model: str, size: int) -> int:
+    with torch.device("meta"):
+        return stride_of(models.build(model, 2, size, 0.05), size)
 
 
 def classifier(member: Member, classes: int) -> nn.Module:
@@ -263,7 +283,7 @@ class Work:
         initialise(network, asked.recipe.init, asked.seed)
         new = new_layers(network)
         taken = done.network.state_dict()
-        prefix = "trunk." if isinstance(network, Regressor) else ""
+        prefix = "trunk." if isinstance(network, Regressor | ClassProposals) else ""
         state = network.state_dict()
         with torch.no_grad():
             for name, value in state.items():
@@ -284,6 +304,10 @@ class Work:
         with autocast(images.device, self.bench.precision):
             outputs = model(images)
         outputs = outputs[0] if isinstance(outputs, tuple) else outputs
+        if isinstance(model, ClassProposals):
+            boxes = taught[:, 2:] * self.asked.size - taught.new_tensor([0, 0, 1, 1])
+            draws = torch.Generator().manual_seed(torch.initial_seed())  # of the step, which the loop has seeded
+            return class_proposal_loss(outputs.float(), model.anchors, taught[:, 0].long(), boxes, taught[:, 1], draws)
         found = of_class(outputs.float(), taught[:, 0].long())
         return euclidean(found, coordinates_of(taught[:, 2:], self.asked.regression.coordinates), taught[:, 1])
 
@@ -335,6 +359,8 @@ class Work:
 
 def new_layers(network: nn.Module) -> set[str]:
     """The layers that no classifier leaves to it."""
+    if isinstance(network, ClassProposals):
+        return {"score", "offset"}
     return {"full1", "full2", "full3"} if isinstance(network, Regressor) else {last_layer(network)}
 
 

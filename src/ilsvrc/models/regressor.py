@@ -1,13 +1,18 @@
 """Box regression: a classifier's features, and four numbers instead of classes.
 
-Two heads. Simonyan and Zisserman 2014, appendix A, replace the last layer: any network of the table built for 4
+Three heads. Simonyan and Zisserman 2014, appendix A, replace the last layer: any network of the table built for 4
 classes (a box for all, SCR), or for 4 times the classes (a box for each, PCR), is one. Sermanet et al. 2013,
-section 4.1, put two hidden layers of their own on the last map, pooled.
+section 4.1, put two hidden layers of their own on the last map, pooled. He et al. 2015, appendix C, score every class
+at every anchor of the last map.
 """
+
+import math
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+GROWTH = math.log(1000 / 16)  # the most a box may grow from its anchor, as a logarithm: as Girshick's later code
 
 
 class Regressor(nn.Module):
@@ -19,11 +24,7 @@ class Regressor(nn.Module):
 
     def __init__(self, trunk: nn.Module, outputs: int, image_size: int, width: float = 1.0):
         super().__init__()
-        if not callable(getattr(trunk, "features", None)):
-            raise ValueError(f"{type(trunk).__name__} has no features; a regressor stands on the last map of a network")
-        maps, side, used = look(trunk, image_size)
-        for name in [name for name, _ in trunk.named_children() if name not in used]:
-            delattr(trunk, name)
+        maps, side = taken_off(trunk, image_size)
         n4096, n1024 = (max(1, round(count * width)) for count in (4096, 1024))
         self.trunk, self.side = trunk, side
         if hasattr(trunk, "unpooled"):
@@ -47,6 +48,63 @@ class Regressor(nn.Module):
         x = F.relu(self.full1(self.features(images).flatten(1)))
         numbers: Tensor = self.full3(F.relu(self.full2(x)))
         return numbers
+
+
+class ClassProposals(nn.Module):
+    """A score and a box for every class and anchor of a network's last map (He et al. 2015, appendix C).
+
+    Two sibling 1x1 convolutions on the trunk's features. anchors: (P, 4) in the window's pixels, both edges inside,
+    cell by cell along the rows of the map of a window of `image_size`. In training it gives (N, P, classes, 5): a logit
+    of its own for each class, and four offsets; in testing, of each class the box of its surest anchor, as edges
+    relative to the window, (N, 4 · classes).
+    """
+
+    def __init__(self, trunk: nn.Module, classes: int, anchors: Tensor, image_size: int):
+        super().__init__()
+        maps, side = taken_off(trunk, image_size)
+        self.trunk, self.classes, self.size = trunk, classes, image_size
+        self.anchors: Tensor
+        self.register_buffer("anchors", anchors.float(), persistent=False)
+        each = len(anchors) // side**2
+        if each * side**2 != len(anchors) or not each:
+            raise ValueError(f"{len(anchors)} anchors do not divide over a map of {side} x {side}")
+        self.score = nn.Conv2d(maps, each * classes, 1)
+        self.offset = nn.Conv2d(maps, each * classes * 4, 1)
+
+    def features(self, images: Tensor) -> Tensor:
+        """The trunk's last map."""
+        maps: Tensor = self.trunk.features(images)  # type: ignore[operator]
+        return maps
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (N, 3, S, S), S as it was built for."""
+        x = self.features(images)
+        scores = self.score(x).permute(0, 2, 3, 1).reshape(len(x), -1, self.classes, 1)
+        offsets = self.offset(x).permute(0, 2, 3, 1).reshape(len(x), -1, self.classes, 4)
+        found = torch.cat([scores, offsets], dim=-1)
+        return found if self.training else self.surest(found)
+
+    def surest(self, found: Tensor) -> Tensor:
+        """(N, P, classes, 5) as said above to (N, 4 · classes)."""
+        best = found[..., 0].argmax(dim=1)  # (N, classes)
+        offsets = found[..., 1:].gather(1, best[:, None, :, None].expand(-1, 1, -1, 4))[:, 0].float()
+        low, high = self.anchors[best][..., :2], self.anchors[best][..., 2:] + 1
+        center = (low + high) / 2 + offsets[..., :2] * (high - low)
+        half = offsets[..., 2:].clamp(max=GROWTH).exp() * (high - low) / 2
+        return (torch.cat([center - half, center + half], dim=-1) / self.size).flatten(1)
+
+
+def taken_off(trunk: nn.Module, image_size: int) -> tuple[int, int]:
+    """Take off what comes behind a network's features; channels and side of its last map.
+
+    Raises ValueError for a network without features.
+    """
+    if not callable(getattr(trunk, "features", None)):
+        raise ValueError(f"{type(trunk).__name__} has no features; a regressor stands on the last map of a network")
+    maps, side, used = look(trunk, image_size)
+    for name in [name for name, _ in trunk.named_children() if name not in used]:
+        delattr(trunk, name)
+    return maps, side
 
 
 def look(network: nn.Module, image_size: int) -> tuple[int, int, set[str]]:

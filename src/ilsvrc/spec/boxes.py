@@ -20,17 +20,19 @@ class Merging:
 class Regression:
     """How the box of an object is found: by a network that was a classifier (localization).
 
-    head is what replaces the classifier's end: its last layer alone (Simonyan and Zisserman 2014, appendix A), or two
-    hidden layers on the last pooled map (Sermanet et al. 2013, section 4.1). coordinates are relative to the window.
+    head is what replaces the classifier's end: its last layer alone (Simonyan and Zisserman 2014, appendix A), two
+    hidden layers on the last pooled map (Sermanet et al. 2013, section 4.1), or a score and a box per class for every
+    anchor of the last map (He et al. 2015, appendix C). coordinates are relative to the window.
     """
 
     classifier: str  # the entry whose five classes get a box
-    head: Literal["last layer", "hidden layers"]
+    head: Literal["last layer", "hidden layers", "proposals"]
     per_class: bool  # a box for each class (PCR), or one for all (SCR)
     coordinates: Literal["centre", "edges"]  # centre, width and height; or left, top, right and bottom
     trained: Literal["all", "full layers", "new layers"]  # which learn
     least_overlap: float = 0.0  # of the object inside the window, in [0, 1]; windows with less do not teach
     merging: Merging | None = None  # None where one window is looked at
+    scales: tuple[float, ...] = ()  # of the anchors of proposals, over 16 pixels
 
 
 @dataclass(frozen=True, kw_only=True)

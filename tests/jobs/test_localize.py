@@ -217,3 +217,15 @@ def test_a_stopped_training_goes_on_to_the_same_bits(tiny: Path, whole: Path, tm
     run_localizing(asked, splits, tmp_path / "whole", BENCH, QUIET)
     one, other = (load_tensors(tmp_path / name / "weights.safetensors") for name in ("stopped", "whole"))
     assert all(torch.equal(value, other[name]) for name, value in one.items())
+
+
+def test_proposals_per_class_train_and_give_a_box_for_every_class(tiny: Path, whole: Path, tmp_path: Path):
+    entry = LOCALIZERS["vgg-2014-loc"]
+    boxes = replace(entry.boxes, head="proposals", coordinates="edges", scales=(1, 2))
+    entry = replace(entry, members=(small_member(),), boxes=boxes)
+    asked = Localizing(entry=entry, classifier=whole / "runs" / "vgg16.0", epochs=1, seed=0)
+    done = run_localizing(asked, open_splits(str(tiny)), tmp_path / "run", BENCH, QUIET)
+    located = read_located(done.directory / "located.npz")
+    assert np.isfinite(located.boxes).all()
+    assert len(np.unique(located.boxes.reshape(-1, 4), axis=0)) > len(located.names), "each class has its own"
+    assert load_localizer(done.directory).network(torch.zeros(1, 3, 48, 48)).shape == (1, 4 * 20)

@@ -68,6 +68,7 @@ def _page(races: dict[str, dict[str, Any]]) -> str:
 
 def _part(title: str, race: dict[str, Any]) -> str:
     data, machine = race["data"], race["machine"]
+    seconds = sum(entry["seconds"] or 0.0 for entry in race["entries"])
     bases: dict[str, list[dict[str, Any]]] = {}
     for base in race["baselines"]:
         bases.setdefault(base["label"].split("'s labels, ")[1], []).append(base)
@@ -89,8 +90,9 @@ def _part(title: str, race: dict[str, Any]) -> str:
 {chr(10).join(rows)}
 
 {data["name"]}: {data["classes"]} classes, {data["train_images"]:,} images to learn from, {race["images"]:,} judged, \
-fingerprint {data["fingerprint"]}; {race["rules"]}. Seed {race["seed"]}. {race["seconds"]:.0f} s in all, classifiers \
-included, on {machine["cpu"]}, {machine["cores"]} cores, {machine["device"]}; Python {machine["python"]}, PyTorch \
+fingerprint {data["fingerprint"]}; {race["rules"]}. Seed {race["seed"]}. {seconds:.0f} s of training for boxes \
+(the classifiers and other programs beside it apart) on {machine["cpu"]}, {machine["cores"]} cores, \
+{machine["device"]}; Python {machine["python"]}, PyTorch \
 {machine["torch"]}, ilsvrc {machine["ilsvrc"]}, commit {machine["commit"] or "unknown"}.
 
 ```sh

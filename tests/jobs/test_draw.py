@@ -142,7 +142,11 @@ def test_bad_words_get_a_sentence(words: list[str], said: str, alexnet: str, cap
 def test_weights_without_their_record_get_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     checkpoint.save_tensors(tmp_path / "bare.safetensors", {"conv1.weight": torch.zeros(1)}, {})
     (tmp_path / "bare.pth").write_bytes(b"x")
-    for name, said in (("bare.safetensors", "record"), ("bare.pth", "--model"), ("gone", "gone")):
+    for name, said in (
+        ("bare.safetensors", "record"),
+        ("bare.pth", "--model"),
+        ("gone", "gone is not there; give the directory of a training"),
+    ):
         assert command(["draw", "filters", str(tmp_path / name)]) == 1
         assert said in capsys.readouterr().err
 

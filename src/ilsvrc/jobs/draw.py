@@ -16,7 +16,7 @@ from ilsvrc import data
 from ilsvrc.data.decode import decode
 from ilsvrc.data.sample import Dataset
 from ilsvrc.entries.titles import TITLES
-from ilsvrc.errors import BadImage, SpecError
+from ilsvrc.errors import BadImage, DataError, SpecError
 from ilsvrc.jobs.finished import data_of
 from ilsvrc.jobs.machine import bench
 from ilsvrc.jobs.predict import images as files_of
@@ -120,6 +120,8 @@ def subject(source: Source) -> Subject:
     Raises WeightsError, DataError or SpecError where the file or the words do not fit.
     """
     device = bench(source.device).device
+    if not source.path.exists():
+        raise DataError(f"{source.path} is not there; give the directory of a training, or a file of weights")
     found = loaded(source.path, source.model, source.data, unfinished=True)
     found.network.to(device).eval()
     return Subject(source, found, device)

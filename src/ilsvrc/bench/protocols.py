@@ -61,7 +61,7 @@ class Wish:
 
     parts: tuple[str, ...] = PARTS
     rounds: int = 3
-    count: int = 192
+    count: int = 320
     images: Path | None = None
 
 
@@ -204,10 +204,11 @@ def sizes_beside_one(rounds: int, photographs: list[tuple[str, bytes]]) -> Itera
     odd = Pictures(photographs[:: max(1, len(photographs) // 16)][:16])
     alike = Pictures([_of_one_size(odd)] * len(odd))
     work = {"all sizes": odd, "one size": alike}
-    found = medians(
-        {name: partial(_judged, given, protocol, run) for name, given in work.items()},
-        max(1, rounds // 2),
-    )
+    _judged(Pictures([_of_one_size(odd)]), protocol, run)  # warm
+    turns: dict[str, Callable[[], object]] = {
+        name: partial(_judged, given, protocol, run) for name, given in work.items()
+    }
+    found = medians(turns, max(1, rounds - 1), warm=True)
     each = {name: found[name] / _pixels(work[name], protocol) for name in work}
     sizes = len({decode(odd[index]).shape for index in range(len(odd))})
     what = f"VGG-16, {engine}, three scales, {len(odd)} photographs of {sizes} sizes over one size, loss in per cent"

@@ -89,7 +89,7 @@ def protocols(
     *,
     only: Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=True)] = (),
     images: Path | None = None,
-    count: Positive = 192,
+    count: Positive = 320,
     rounds: Positive = 3,
     json: Flag = False,
 ) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,6 +98,26 @@ def test_alternating_training_keeps_what_is_shared_and_ends_in_a_detector(whole:
     assert changed("rpn.weight") == [True, True, False]
     assert changed("scores.weight") == [True, False, True]
     assert "mean_ap" in (run_.read_scores() or {})
+
+
+def test_an_r_cnn_learns_from_proposals_beside_the_images(whole: Path, tiny: Path, tmp_path: Path):
+    det = tmp_path / "det"
+    shutil.copytree(tiny / "det", det)
+    halves = open_halves(str(det))
+    asked = _asked(whole, 1)
+    entry = replace(asked.entry, boxes=replace(asked.how, kind="r-cnn", around=4, regions_taught=8))
+    asked = replace(asked, entry=entry)
+    with pytest.raises(DataError, match=r"has no proposals/train\.npz"):
+        run_detecting(asked, halves, tmp_path / "run", BENCH, QUIET)
+    (det / "proposals").mkdir()
+    for split, dataset in (("train", halves.train), ("val", halves.val)):
+        samples = [dataset[index] for index in range(len(dataset))][1:]  # the first has none
+        boxes = {s.name.rpartition("/")[2]: np.concatenate([s.boxes, s.boxes + 9, [[0, 0, 20, 20]]]) for s in samples}
+        np.savez(det / "proposals" / f"{split}.npz", **boxes)
+    run_ = run_detecting(asked, halves, tmp_path / "run", BENCH, QUIET)
+    scores = run_.read_scores() or {}
+    assert 0 <= scores["mean_ap"] <= 1
+    assert any("1 of" in line and "have no proposals in train.npz" in line for line in scores["data"])
 
 
 def test_a_classifier_of_another_size_is_refused(whole: Path, tiny: Path, tmp_path: Path):

@@ -167,8 +167,7 @@ DETECTION = Entry(
     data="outside",
     gaps=(
         "proposals: selective search with superpixels of twice the size and 200 of MultiBox, whose network was not "
-        "released; those of selective search alone would be read from files",
-        "a member on given proposals cannot be trained here yet",
+        "released; here whatever is read from proposals/ beside the images",
         "whether the classes are R-CNN's linear SVMs or the network's own is not said: the network's own",
         "boxes are not regressed in the paper (lack of time); here a regressor learns, as in R-CNN",
     ),

@@ -4,7 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 
@@ -17,6 +17,7 @@ from ilsvrc.data import detection as detection_set
 from ilsvrc.data.archives import tree_of
 from ilsvrc.data.decode import Reading, decode
 from ilsvrc.data.folders import Folder
+from ilsvrc.data.proposals import Given
 from ilsvrc.data.sample import Classes, Dataset
 from ilsvrc.errors import BadImage, DataError
 from ilsvrc.jobs.input import Normal
@@ -95,6 +96,7 @@ class Scenes:
 
     images: Tensor  # (B, 3, H, W) float32, normalised
     scenes: tuple[Scene, ...]
+    given: tuple[Tensor, ...] = ()  # of each image the proposals (P, 4) that came with it
 
     def __len__(self) -> int:
         return len(self.scenes)
@@ -108,10 +110,16 @@ def sized(picture: Picture, short_side: int, long_side: int) -> Picture:
 
 
 def scene_of(picture: Picture, labels: np.ndarray) -> Scene:
-    """The picture's objects; its boxes must be usable."""
-    boxes = torch.from_numpy(np.array(picture.boxes, np.float32)).reshape(-1, 4)
+    """The picture's objects, the first of its boxes, which must be usable; the others are proposals."""
+    boxes = torch.from_numpy(np.array(picture.boxes[: len(labels)], np.float32)).reshape(-1, 4)
     boxes = b.clipped(boxes, picture.width, picture.height)
     return Scene(picture.width, picture.height, boxes, torch.from_numpy(np.asarray(labels, np.int64)))
+
+
+def given_of(picture: Picture, labels: np.ndarray) -> Tensor:
+    """(P, 4): the picture's proposals, which stand behind its objects."""
+    boxes = torch.from_numpy(np.array(picture.boxes[len(labels) :], np.float32)).reshape(-1, 4)
+    return b.clipped(boxes, picture.width, picture.height)
 
 
 def tensor_of(picture: Picture, normal: Normal) -> Tensor:
@@ -134,7 +142,16 @@ def together(images: list[Tensor], scenes: list[Scene], device: torch.device) ->
 class SceneFeed:
     """The batches of a training, in an order and with draws that are functions of (seed, epoch, index) alone."""
 
-    def __init__(self, dataset: Dataset, how: Detector, recipe: Recipe, seed: int, reading: Reading) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        how: Detector,
+        recipe: Recipe,
+        seed: int,
+        reading: Reading,
+        given: Given | None = None,
+    ) -> None:
+        self.given = given
         self.dataset, self.how, self.batch, self.seed, self.reading = dataset, how, recipe.batch, seed, reading
         self._mirrored = any(isinstance(step, Mirror) for step in recipe.augment)
         self._lock = Lock()
@@ -157,7 +174,8 @@ class SceneFeed:
                 if k + 2 < len(parts):
                     ahead.append(pool.submit(self._items, parts[k + 2], place.epoch))
                 images = [tensor_of(picture, normal) for picture, _ in items]
-                yield together(images, [scene_of(picture, labels) for picture, labels in items], device)
+                scenes = together(images, [scene_of(picture, labels) for picture, labels in items], device)
+                yield replace(scenes, given=tuple(given_of(*item).to(device) for item in items))
 
     def _items(self, places: list[int], epoch: int) -> list[tuple[Picture, np.ndarray]]:
         items = []
@@ -192,7 +210,9 @@ class SceneFeed:
         within = b.inside(torch.from_numpy(boxes), width, height).numpy()
         counts = {"unusable": int((~good).sum()), "clipped": int((good & ~within).sum()), "empty": int(not good.any())}
         self._count(index, counts, tuple(labels[good].tolist()))
-        picture = Picture(pixels, boxes[good], resampler=self.reading.decoder)
+        proposed = none if self.given is None else self.given.of(sample.name)
+        proposed = proposed[b.usable(torch.from_numpy(proposed), width, height).numpy()]
+        picture = Picture(pixels, np.concatenate([boxes[good], proposed]), resampler=self.reading.decoder)
         return sized(picture, self.how.short_side, self.how.long_side), labels[good]
 
     def _keep(self, index: int, item: tuple[Picture, np.ndarray]) -> tuple[Picture, np.ndarray]:

@@ -1,6 +1,6 @@
 """A detector on a split: what it finds in each image, and the kit's verdict on it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,14 +8,15 @@ import numpy as np
 import torch
 
 from ilsvrc.data.decode import Reading, decode
+from ilsvrc.data.proposals import Given
 from ilsvrc.data.sample import Dataset
 from ilsvrc.errors import BadImage, DataError
 from ilsvrc.jobs.detect_feed import kit_numbers, scene_of, sized, tensor_of
 from ilsvrc.jobs.input import Normal
-from ilsvrc.models.rcnn import FasterRCNN
+from ilsvrc.models.rcnn import FasterRCNN, RegionClassifier
 from ilsvrc.scoring import Detection, Detections, Objects, detect, write_detections
 from ilsvrc.spec import Detector
-from ilsvrc.tasks.find import Found, Look, find
+from ilsvrc.tasks.find import Found, Look, find, find_given
 from ilsvrc.train.checkpoint import write_whole
 from ilsvrc.transforms.picture import Picture
 
@@ -53,6 +54,30 @@ def _height(picture: Picture, how: Detector) -> float:
 
 
 @dataclass(frozen=True, eq=False)
+class Finder:
+    """What looks for objects: detectors in eval mode, or R-CNNs on the proposals that came with the images."""
+
+    networks: Sequence[FasterRCNN] | Sequence[RegionClassifier]
+    how: Detector
+    normal: Normal
+    size: int = 0  # of a warped region, in pixels
+    given: Given | None = None
+
+    def __call__(self, picture: Picture, name: str) -> Found:
+        """What is found in a decoded image, in its own pixels."""
+        device = next(self.networks[0].parameters()).device
+        detectors = [network for network in self.networks if isinstance(network, FasterRCNN)]
+        if detectors:
+            return found_in(detectors, picture, self.how, self.normal, device)
+        assert self.given is not None
+        scene = scene_of(picture, np.zeros(0, np.int64)).to(device)
+        proposed = torch.from_numpy(self.given.of(name)).to(device)
+        windows = [network for network in self.networks if isinstance(network, RegionClassifier)]
+        found = find_given(windows, tensor_of(picture, self.normal).to(device), proposed, scene, self.how, self.size)
+        return Found(found.boxes.cpu(), found.labels.cpu(), found.scores.cpu())
+
+
+@dataclass(frozen=True, eq=False)
 class Spotted:
     """What was found on a split, and the verdict; None where no image has an object."""
 
@@ -82,21 +107,12 @@ def objects_in(dataset: Dataset) -> Objects:
     return Objects(len(dataset), np.array(image), np.array(label), np.array(box).reshape(-1, 4))
 
 
-def judge(
-    networks: Sequence[FasterRCNN],
-    dataset: Dataset,
-    how: Detector,
-    normal: Normal,
-    reading: Reading,
-    objects: Objects | None = None,
-    step: Callable[[int], None] = lambda done: None,
-) -> Spotted:
+def judge(finder: Finder, dataset: Dataset, reading: Reading, objects: Objects | None = None) -> Spotted:
     """Find objects in every image of the split and score them. Raises BadImage where reading says so."""
-    device = next(networks[0].parameters()).device
-    modes = [network.training for network in networks]
+    modes = [network.training for network in finder.networks]
     rows, bad = [], []
-    for network in networks:
-        network.eval()
+    for looking in finder.networks:
+        looking.eval()
     for place in range(len(dataset)):
         sample = dataset[place]
         try:
@@ -106,12 +122,11 @@ def judge(
                 raise
             bad.append(sample.name)
             continue
-        found = found_in(networks, picture, how, normal, device)
+        found = finder(picture, sample.name)
         numbers = torch.full((len(found.labels), 1), place + 1.0)
         rows.append(torch.cat([numbers, found.labels[:, None] + 1.0, found.scores[:, None], found.boxes], dim=1))
-        step(place + 1)
-    for network, mode in zip(networks, modes, strict=True):
-        network.train(mode)
+    for seen, mode in zip(finder.networks, modes, strict=True):
+        seen.train(mode)
     table = torch.cat(rows).double().numpy() if rows else np.zeros((0, 7))
     detections = detections_of(table)
     objects = objects or objects_in(dataset)

@@ -12,19 +12,20 @@ from torch import Tensor, nn
 import ilsvrc
 from ilsvrc import models
 from ilsvrc.data.decode import USUAL, Reading
+from ilsvrc.data.proposals import Given, find_proposals
 from ilsvrc.errors import DataError, SpecError
 from ilsvrc.jobs.detect_feed import Halves, OnDevice, SceneFeed, Scenes
-from ilsvrc.jobs.detect_judge import Spotted, judge, objects_in, write_spotted, write_submission
+from ilsvrc.jobs.detect_judge import Finder, Spotted, judge, objects_in, write_spotted, write_submission
 from ilsvrc.jobs.finished import Finished, finished
 from ilsvrc.jobs.interrupt import Interruption, Stopped
 from ilsvrc.jobs.machine import Bench, circumstances, set_arithmetic
 from ilsvrc.jobs.start import Left
 from ilsvrc.jobs.train import Reins
 from ilsvrc.models import rcnn
-from ilsvrc.models.rcnn import FasterRCNN
+from ilsvrc.models.rcnn import FasterRCNN, RegionClassifier
 from ilsvrc.reports.progress import Watch
-from ilsvrc.spec import Detector, Entry, Member, Recipe, as_json
-from ilsvrc.tasks.learn import PARTS, step_loss
+from ilsvrc.spec import Detector, Entry, Member, Recipe, Split, as_json
+from ilsvrc.tasks.learn import PARTS, step_loss, warped_loss
 from ilsvrc.train import checkpoint
 from ilsvrc.train import recipe as recipes
 from ilsvrc.train.keeper import Keeper
@@ -66,10 +67,16 @@ class Detecting:
         return recipes.shortened(self.member.recipe, self.epochs)
 
 
-def detector_of(member: Member, how: Detector, classes: int) -> FasterRCNN:
+def size_of(member: Member) -> int:
+    """Pixels on a side of what the classifier was shown, and of a warped region."""
+    return member.image_size or models.paper_size(member.model)
+
+
+def detector_of(member: Member, how: Detector, classes: int) -> FasterRCNN | RegionClassifier:
     """The network, with PyTorch's weights. Raises ValueError with what does not fit."""
-    size = member.image_size or models.paper_size(member.model)
-    classifier = models.build(member.model, 1, size, member.width)
+    classifier = models.build(member.model, 1, size_of(member), member.width)
+    if how.kind == "r-cnn":
+        return RegionClassifier(classifier, classes)
     return FasterRCNN(classifier, classes, len(how.scales) * len(how.ratios), context=how.context)
 
 
@@ -90,8 +97,6 @@ def run_detecting(
         raise SpecError("detection trains in one process; leave --processes out")
     if asked.how.steps == "alternating" and not asked.step:
         return _in_steps(asked, halves, directory, bench, watch)
-    if asked.how.kind != "faster r-cnn":
-        raise SpecError(f"{asked.entry.key} is an R-CNN, which learns from proposals that are given, not from images")
     run, done = Run(directory), finished(asked.classifier)
     _check(asked, done)
     set_arithmetic(bench)
@@ -201,13 +206,18 @@ class Work:
         self.asked, self.run, self.bench, self.normal, self.halves = asked, run, bench, done.normal, halves
         recipe, classes = asked.recipe, len(halves.train.classes)
         _check_objects(halves)
+        self.lacking: list[str] = []
+        self.still: tuple[nn.Module, ...] = ()
+        self.parts: tuple[str, ...] = PARTS
+        self.teacher: FasterRCNN | None = None
         self._take(done)
         self.network = self._network(done, classes)
         self.optimizer = optimizer(self.network, recipe.optimizer)
         said = {"model": asked.member.model, "classes": classes, "ilsvrc": ilsvrc.__version__}
         self.keeper = Keeper(run, self.network, self.optimizer, {}, said, bench.processes)
         self.keeper.check_room()
-        self.feed = SceneFeed(halves.train, asked.how, recipe, asked.seed, asked.reading)
+        self.given = self._given("train")
+        self.feed = SceneFeed(halves.train, asked.how, recipe, asked.seed, asked.reading, self.given)
         self.rate = rate(recipe, asked.epochs)
         self.epochs: list[dict[str, Any]] = []
         self.objects = objects_in(halves.val)
@@ -218,7 +228,18 @@ class Work:
         content = (done.run.directory / "input.safetensors").read_bytes()
         checkpoint.write_whole(self.run.directory / "input.safetensors", lambda path: _write(path, content))
 
-    def _network(self, done: Finished, classes: int) -> FasterRCNN:
+    def _given(self, split: Split) -> Given | None:
+        """The proposals of a split, where regions are given. Raises DataError where they are not there."""
+        if self.asked.how.kind != "r-cnn":
+            return None
+        dataset = self.halves.train if split == "train" else self.halves.val
+        given = find_proposals(Path(self.halves.path), split)
+        lacking = given.check(getattr(dataset, "names", ()))
+        if lacking:
+            self.lacking.append(f"{split}: {lacking}")
+        return given
+
+    def _network(self, done: Finished, classes: int) -> FasterRCNN | RegionClassifier:
         """The detector with the classifier's weights; new layers start at random, others hold still."""
         try:
             network = detector_of(self.asked.member, self.asked.how, classes)
@@ -226,8 +247,10 @@ class Work:
             raise SpecError(str(error)) from error
         rcnn.initialise(network, self.asked.seed)
         taken = done.network.state_dict()
-        own = network.trunk.network.state_dict()
-        network.trunk.network.load_state_dict({name: taken[name] for name in own})
+        inner = network.network if isinstance(network, RegionClassifier) else network.trunk.network
+        inner.load_state_dict({name: taken[name] for name in inner.state_dict()})
+        if isinstance(network, RegionClassifier):
+            return network.to(self.bench.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
         before, step = self.asked.before, self.asked.step
         if before is not None and step >= 3:
             checkpoint.load_weights(Run(before).weights, network)
@@ -247,6 +270,7 @@ class Work:
     def _teacher(self, before: Path, classes: int) -> FasterRCNN:
         """The network of the step before, which gives the proposals."""
         teacher = detector_of(self.asked.member, self.asked.how, classes)
+        assert isinstance(teacher, FasterRCNN)
         checkpoint.load_weights(Run(before).weights, teacher)
         placed: FasterRCNN = teacher.eval().to(self.bench.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return placed
@@ -258,9 +282,12 @@ class Work:
     def loss(self, model: nn.Module, batch: tuple[Tensor, Scenes]) -> Tensor:
         """The loss of a batch. Its draws are those of the step, which the loop has seeded."""
         images, scenes = batch
-        assert isinstance(model, FasterRCNN)
+        draws = torch.default_generator
         with autocast(images.device, self.bench.precision):
-            draws = torch.default_generator
+            if isinstance(model, RegionClassifier):
+                size = size_of(self.asked.member)
+                return warped_loss(model, images, scenes.given, scenes.scenes, self.asked.how, draws, size)
+            assert isinstance(model, FasterRCNN)
             return step_loss(model, images, scenes.scenes, self.asked.how, draws, self.parts, self.teacher)
 
     def before_step(self, model: nn.Module, t: float) -> None:
@@ -275,11 +302,13 @@ class Work:
 
     def judged(self) -> Spotted:
         """What the network finds on val."""
-        return judge([self.network], self.halves.val, self.asked.how, self.normal, self.asked.reading, self.objects)
+        given = self._given("val")
+        finder = Finder([self.network], self.asked.how, self.normal, size_of(self.asked.member), given)  # type: ignore[arg-type]
+        return judge(finder, self.halves.val, self.asked.reading, self.objects)
 
     def remarks(self) -> list[str]:
         """What the data has that teaches nothing, each once."""
-        lines = self.feed.faults.lines(self.halves.train.classes, len(self.halves.train))
+        lines = self.feed.faults.lines(self.halves.train.classes, len(self.halves.train)) + self.lacking
         fresh = [line for line in lines if line not in self._said]
         self._said.update(fresh)
         return fresh
@@ -326,7 +355,7 @@ class Work:
                 "detections": len(spotted.detections),
                 "seconds": self.epochs[-1]["seconds"],
                 "images_per_second": self.epochs[-1]["images_per_second"],
-                "data": self.feed.faults.lines(self.halves.train.classes, len(self.halves.train)),
+                "data": self.feed.faults.lines(self.halves.train.classes, len(self.halves.train)) + self.lacking,
             }
         )
         return self.keeper.tidy()

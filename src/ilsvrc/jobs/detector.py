@@ -6,15 +6,16 @@ from pathlib import Path
 
 from ilsvrc import data
 from ilsvrc.data.decode import USUAL, Decoder, Reading, decode
+from ilsvrc.data.proposals import find_proposals
 from ilsvrc.data.sample import Classes, Sample
 from ilsvrc.errors import DataError, SpecError
-from ilsvrc.jobs.detect_judge import found_in, judge
-from ilsvrc.jobs.detect_run import detector_of
+from ilsvrc.jobs.detect_judge import Finder, found_in, judge
+from ilsvrc.jobs.detect_run import detector_of, size_of
 from ilsvrc.jobs.draw_boxes import Labelled, write_drawing
 from ilsvrc.jobs.finished import check_classes, classes_of, data_of, shown_as
 from ilsvrc.jobs.input import Normal
 from ilsvrc.jobs.machine import Bench
-from ilsvrc.models.rcnn import FasterRCNN
+from ilsvrc.models.rcnn import FasterRCNN, RegionClassifier
 from ilsvrc.scoring import Score
 from ilsvrc.spec import Detector, Member, Split, from_json
 from ilsvrc.train import checkpoint
@@ -30,7 +31,7 @@ class FinishedDetector:
     entry: str
     member: Member
     how: Detector
-    network: FasterRCNN
+    network: FasterRCNN | RegionClassifier
     normal: Normal
     classes: Classes
     decoder: Decoder
@@ -73,7 +74,11 @@ def judge_run(
     dataset = data.open(place, split)
     check_classes(detector.run, len(detector.classes), dataset.classes, place)
     reading = replace(reading, decoder=detector.decoder)
-    spotted = judge([detector.network.to(bench.device)], dataset, detector.how, detector.normal, reading)
+    network, given = detector.network.to(bench.device), None
+    if isinstance(network, RegionClassifier):
+        given = find_proposals(Path(place), split)
+    finder = Finder([network], detector.how, detector.normal, size_of(detector.member), given)  # type: ignore[arg-type]
+    spotted = judge(finder, dataset, reading)
     if spotted.official is None:
         raise DataError(f"{directory} finds nothing in {place}, so there is no curve to score; train it for longer")
     return spotted.official.mean, spotted.official.mean_of_present
@@ -108,6 +113,8 @@ def detect_images(run: Path, paths: list[Path], out: Path | None, least: float, 
         raise SpecError(f"detections from a confidence of {least:g} on are asked for; give a number from 0 to 1")
     detector = load_detector(run)
     network = detector.network.to(bench.device)
+    if not isinstance(network, FasterRCNN):
+        raise SpecError(f"{run} is an R-CNN, which needs proposals of every image; take a Faster R-CNN to detect")
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
     for path in paths:

@@ -79,7 +79,7 @@ class RegionClassifier(nn.Module):
         setattr(classifier, name, nn.Identity())
         for side in ("side_1", "side_2"):
             if hasattr(classifier, side):
-                setattr(classifier, side, None)
+                setattr(classifier, side, nn.Identity())
         self.network = classifier
         self.scores = nn.Linear(last.in_features, classes + 1)
         self.offsets = nn.Linear(last.in_features, 4 * (classes + 1))

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ilsvrc.models.rcnn import STRIDE, FasterRCNN
+from ilsvrc.models.rcnn import STRIDE, FasterRCNN, RegionClassifier
 from ilsvrc.spec import Detector
 from ilsvrc.tasks import boxes as b
 from ilsvrc.tasks.anchors import anchors, over_map
 from ilsvrc.tasks.detect import Scene, deviations, proposals
 from ilsvrc.tasks.pooling import regarded
 from ilsvrc.tasks.suppress import nms, vote
+from ilsvrc.tasks.warp import warped
 
+WINDOWS = 128  # warped regions that a network looks at together
 USUAL_SIDE = 224  # pixels: a region is looked at where it is nearest to the classifier's own images in size
 
 
@@ -145,3 +147,24 @@ def detections(boxes: Tensor, scores: Tensor, how: Detector) -> Found:
     found, labels, sure = torch.cat(kept_boxes), torch.cat(kept_labels).to(boxes.device), torch.cat(kept_scores)
     order = torch.argsort(sure, descending=True, stable=True)[: how.most]
     return Found(found[order], labels[order], sure[order])
+
+
+@torch.no_grad()
+def find_given(
+    networks: Sequence[RegionClassifier], image: Tensor, given: Tensor, scene: Scene, how: Detector, size: int
+) -> Found:
+    """Detections in an image, (3, H, W), of R-CNNs in eval mode on proposals (P, 4) that are given.
+
+    Probabilities and boxes are averaged over the networks (Szegedy et al. 2015, section 8: six of them).
+    """
+    regions = b.clipped(given[b.usable(given, scene.width, scene.height)], scene.width, scene.height)
+    if not len(regions):
+        return Found(regions, torch.zeros(0, dtype=torch.int64), regions[:, 0])
+    boxes, scores = [], []
+    for network in networks:
+        parts = [network(warped(image, some, size, how.around)) for some in torch.split(regions, WINDOWS)]
+        logits, offsets = (torch.cat([part[place] for part in parts]).float() for place in (0, 1))
+        scores.append(logits.softmax(dim=1)[:, 1:])
+        moved = b.decoded(offsets[:, 1:] * deviations(how, regions), regions[:, None])
+        boxes.append(b.clipped(moved, scene.width, scene.height))
+    return detections(torch.stack(boxes).mean(dim=0), torch.stack(scores).mean(dim=0), how)

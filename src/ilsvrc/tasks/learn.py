@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ilsvrc.models.rcnn import STRIDE, FasterRCNN
+from ilsvrc.models.rcnn import STRIDE, FasterRCNN, RegionClassifier
 from ilsvrc.spec import Detector
 from ilsvrc.tasks.anchors import anchors, over_map
 from ilsvrc.tasks.detect import Scene, proposal_loss, proposals, region_loss, taught_anchors, taught_regions
 from ilsvrc.tasks.pooling import regarded
+from ilsvrc.tasks.warp import warped
 
 PARTS = ("proposals", "regions")
 
@@ -65,4 +66,25 @@ def regions_loss(
     classes = torch.cat([one.classes for _, one in taught])
     wanted = torch.cat([one.offsets for _, one in taught])
     said, where = region_loss(logits.float(), offsets.float(), classes, wanted)
+    return said + where
+
+
+def warped_loss(
+    network: RegionClassifier,
+    images: Tensor,
+    given: Sequence[Tensor],
+    scenes: Sequence[Scene],
+    how: Detector,
+    draws: torch.Generator,
+    size: int,
+) -> Tensor:
+    """The loss of an R-CNN on proposals (P, 4) that are given for each image, warped to `size` pixels.
+
+    As of the region network of Faster R-CNN; R-CNN itself trains its classes and its boxes one after the other.
+    """
+    taught = [taught_regions(some, scene, how, draws) for some, scene in zip(given, scenes, strict=True)]
+    windows = [warped(image, some, size, how.around) for image, (some, _) in zip(images, taught, strict=True)]
+    logits, offsets = network(torch.cat(windows))
+    classes = torch.cat([one.classes for _, one in taught])
+    said, where = region_loss(logits.float(), offsets.float(), classes, torch.cat([one.offsets for _, one in taught]))
     return said + where

@@ -52,13 +52,12 @@ def test_an_archive_of_too_few_images_is_a_sentence(tmp_path: Path):
         forms(tmp_path / "no.tar", tmp_path / "made")
 
 
-def test_generated_photographs_are_as_large_as_imagenet_s(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(photographs, "GENERATED", 30)
-    made = photographs._generated()
+def test_generated_photographs_are_as_large_as_imagenet_s():
+    made = photographs._generated(30)
     sizes = [Image.open(io.BytesIO(content)).size for _, content in made]
     assert np.median(np.prod(sizes, axis=1)) == pytest.approx(500 * 375, rel=0.15)
     assert 60_000 < np.mean([len(content) for _, content in made]) < 200_000
-    assert made == photographs._generated()
+    assert made == photographs._generated(30)
 
 
 def test_the_command_prints_every_rate_and_ratio(archive: Path, monkeypatch, capsys):

@@ -12,6 +12,8 @@ from ilsvrc.entries import (
     inception_2015,
     inception_2016,
     miniature,
+    miniature_det,
+    miniature_loc,
     modern,
     msra_2015,
     nin_2013,
@@ -19,6 +21,7 @@ from ilsvrc.entries import (
     preresnet_2016,
     resnext_2016,
     supervision_2012,
+    trimps_2016,
     vgg_2014,
     wideresnet_2016,
     wmw_2017,
@@ -100,6 +103,20 @@ PUBLISHED: dict[str, tuple[Recipe, float, int, dict[float, float]]] = {
     "modern, plain": (modern.PLAIN, 90, 256, {0: 0.001, 2.5: 0.0505, 5: 0.1, 47.5: 0.05}),
     "miniature": (miniature.NORMALISED, 5, 32, {0: 0.0002, 0.5: 0.02, 2.75: 0.01}),
     "miniature, plain": (miniature.PLAIN, 7, 32, {0: 0.0002, 0.5: 0.02, 3.75: 0.01}),
+    # Boxes: the network's own training again, VGG's from a tenth of the rate (appendix A).
+    "vgg16, boxes at 384": (vgg_2014.BOXES, 74, 256, VGG_AGAIN),
+    "vgg16, boxes at 256": (vgg_2014.BOXES_256, 74, 256, VGG_AGAIN),
+    "alexnet, boxes": (supervision_2012.BOXES, 90, 128, {0: 1e-3, 25: 1e-4, 51: 1e-5, 79: 1e-6}),
+    "overfeat, boxes": (overfeat_2013.BOXES, 90, 128, OVERFEAT),
+    "googlenet, boxes": (googlenet_2014.BOXES, 250, 32, {0: 1e-2, 8: 9.6e-3, 16: 9.216e-3}),
+    "resnet, boxes": (msra_2015.BOXES, 120, 256, {0: 1e-2, 40: 1e-3, 80: 1e-4, 100: 1e-5}),
+    "trimps, boxes": (trimps_2016.BOXES, 100, 32, INCEPTION),
+    # 240,000 updates at 0.001 and 80,000 at a tenth, in proportion (He et al. 2015, appendix A).
+    "faster r-cnn": (msra_2015.REGIONS, 5.5, 8, {0: 1e-3, 4.12: 1e-3, 4.125: 1e-4}),
+    "r-cnn": (googlenet_2014.REGIONS, 50, 2, {0: 1e-3, 20: 1e-4, 40: 1e-5}),
+    "miniature, boxes": (miniature_loc.BOXES_NORMALISED, 3, 32, {0: 0.0002, 0.5: 0.02, 1.75: 0.01}),
+    "miniature, plain, boxes": (miniature_loc.BOXES, 3, 32, {0: 0.0002, 0.5: 0.02, 1.75: 0.01}),
+    "miniature, regions": (miniature_det.REGIONS, 5, 4, {0: 0.0002, 0.5: 0.02, 2.75: 0.01}),
 }
 
 

@@ -59,11 +59,11 @@ class Clock:
 
     def _rest(self, expected: float, fraction: float) -> float:
         """Seconds left of the running network, of which `expected` in all were thought."""
-        left = expected * (1 - fraction)
+        left = expected * max(0.0, 1 - fraction)  # fractions are sums of steps, and may pass one by a rounding
         if self._mark is None or fraction <= self._mark[0]:
             return left
         seen = fraction - self._mark[0]
-        paced = (self._now() - self._mark[1]) / seen * (1 - fraction)
+        paced = (self._now() - self._mark[1]) / seen * max(0.0, 1 - fraction)
         # The first steps of a network tell little: trust its own pace as far as it has come.
         trust = min(1.0, seen * 4)
         return trust * paced + (1 - trust) * left

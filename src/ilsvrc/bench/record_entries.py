@@ -67,7 +67,7 @@ def record(wish: Wish, watch: Watch) -> str:
 
 
 def part(source: str, target: Path, classes: int, images: int) -> None:
-    """Every so-manieth class of a data set, its first `images` to learn from and all to be judged on, as class folders.
+    """Every n-th class of a data set, its first `images` to learn from and all to be judged on, as class folders.
 
     A folder that is there already is left. Raises DataError for what is no data set, SpecError for too many classes.
     """

@@ -31,6 +31,7 @@ from ilsvrc.models import (
     zfnet,
 )
 from ilsvrc.models.cards import CARDS
+from ilsvrc.models.thin import replace_thin_projections
 
 __all__ = ["CARDS", "MODELS", "build", "paper_size"]
 
@@ -116,7 +117,7 @@ def build(name: str, classes: int = 1000, image_size: int | None = None, width: 
     arguments: dict[str, Any] = {"classes": classes, "width": width}
     if image_size is not None:
         arguments["image_size"] = image_size
-    return builder(**arguments)
+    return replace_thin_projections(builder(**arguments))
 
 
 def paper_size(name: str) -> int:

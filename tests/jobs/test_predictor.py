@@ -136,6 +136,7 @@ def test_auto_says_what_it_picked_and_remembers_what_it_measured(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr("ilsvrc.predict.auto.missing", lambda engine, device: "p" in engine and "not in this test")
+    monkeypatch.setattr("ilsvrc.jobs.predictor.half", lambda device: True)  # whatever this machine has
     words = ["predict", str(folder / "photos"), "--weights", str(folder / "w.safetensors"), "--device", "cpu", "--csv"]
     assert run(words) == 0
     shown = capsys.readouterr()
@@ -146,6 +147,9 @@ def test_auto_says_what_it_picked_and_remembers_what_it_measured(
     (kept,) = json.loads((tmp_path / "ilsvrc" / "engines.json").read_text())["engines"].values()
     assert "eager" in kept
     assert kept["eager"]["change"]["largest"] == 0
+    monkeypatch.setattr("ilsvrc.jobs.predictor.half", lambda device: False)
+    assert run([*words, "--measure"]) == 0
+    assert "engine: eager; no other serves on this machine" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(bool(missing("int8", torch.device("cpu"))), reason="the extra fast-cpu is not installed")

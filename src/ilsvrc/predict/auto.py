@@ -157,7 +157,8 @@ class Auto:
             return
         self._said = self.engine
         if len(known) == 1:
-            self.wish.say(f"engine: eager; {work.left} images are too few to measure others on")
+            few = f"{work.left} images are too few to measure others on"
+            self.wish.say(f"engine: eager; {'no other serves on this machine' if self.wish.at_once else few}")
             return
         rate, eager = 1 / known[self.engine].image, 1 / known["eager"].image
         others = ", ".join(engine for engine in ENGINES if engine in known and engine != self.engine)

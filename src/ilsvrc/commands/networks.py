@@ -16,14 +16,17 @@ def models(name: str | None = None, /, *, json: Flag = False) -> None:
         Print JSON, for machines.
     """
     from ilsvrc.commands.output import print_json, show
-    from ilsvrc.jobs import models as job
     from ilsvrc.reports import model_tables
 
     if name is None:
-        rows = job.summaries()
+        from ilsvrc.jobs.networks import summaries
+
+        rows = summaries()
         print_json(rows) if json else show(model_tables.overview(rows))
     else:
-        card = job.describe(name)
+        from ilsvrc.jobs.models import describe
+
+        card = describe(name)
         print_json([card]) if json else show(*model_tables.layers(card))
 
 

@@ -1,4 +1,4 @@
-"""What `ilsvrc models` shows: every network in a line, or one of them layer by layer."""
+"""What `ilsvrc models NAME` shows: a network layer by layer; and every network counted, for the table of the list."""
 
 from dataclasses import asdict
 from typing import Any
@@ -12,12 +12,8 @@ from ilsvrc.models.anatomy import layer_table, layers_and_depth, macs, parameter
 from ilsvrc.models.cards import CARDS
 
 
-def summaries() -> list[dict[str, Any]]:
-    """One object per network, in the order of the papers.
-
-    Keys: name, year, team, paper, parameters (of training, side heads included), macs (multiply-adds
-    for one image at test time), image_size (pixels a side), depth (layers with weights on the longest way).
-    """
+def counted() -> list[dict[str, Any]]:
+    """What `networks.summaries` lists, counted anew: each network is built, in some seconds for all."""
     return [summary(name, blank(name)) for name in MODELS]
 
 
@@ -45,7 +41,7 @@ def blank(name: str) -> nn.Module:
 
 
 def summary(name: str, network: nn.Module) -> dict[str, Any]:
-    """The keys of `summaries`."""
+    """The keys of `networks.summaries`."""
     card = CARDS[name]
     layers, depth = layers_and_depth(network, card.image_size)
     return {

@@ -26,7 +26,7 @@ def localize(
     images
         Files, folders, or patterns such as 'photos/*.jpg'.
     run
-        A localization run of `ilsvrc train` or `race`.
+        A localization run of `ilsvrc train` or `race`; boxes of several regressors in it are merged.
     out
         A folder for the drawings, a PNG of each image's name.
     top

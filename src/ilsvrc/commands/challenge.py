@@ -66,7 +66,7 @@ def race(
     task
         Of the challenge's three.
     models
-        Only these networks or entries, each entry by the one network that stands for it.
+        Only these networks or entries; one network stands for an entry, in localization all its regressors.
     entries
         Whole entries or rows of tables: every network trained, tested by its protocol, combined, submitted, scored.
     full

@@ -31,7 +31,7 @@ def train(
     Parameters
     ----------
     name
-        A network of `ilsvrc models`, or an entry of `ilsvrc list` to localization or detection.
+        A network of `ilsvrc models`, or an entry of `ilsvrc list` to localization (all its regressors) or detection.
     data
         A data set: folders of classes, the official layout, Tiny ImageNet, or a mini set.
     recipe

@@ -248,6 +248,8 @@ LOCALIZATION = Entry(
     ),
     gaps=(
         "in what unit the box is regressed is not said: relative to the window, as OverFeat's",
+        "each of the paper's two regressors starts from the classifier of the same S; here all of an entry from one, "
+        "which names the classes, too; the paper's classes are those of the seven networks of its other entry",
         "the size of merged boxes' distance that still merges is not given: ours",
         "with several objects of the class the largest in the window is taught; the paper has one object",
         "mirrors are not said to be looked at for boxes: they are not",

@@ -1,7 +1,7 @@
 """Say what is in images on disk and where: five classes, each with its box."""
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,7 @@ from ilsvrc.data.decode import Reading, decode
 from ilsvrc.data.sample import Sample
 from ilsvrc.errors import DataError
 from ilsvrc.jobs.draw_boxes import Labelled, write_drawing
-from ilsvrc.jobs.localize_look import Looker
-from ilsvrc.jobs.localizer import Localizer, load_localizer
+from ilsvrc.jobs.localizer import Localizer, fused, load_localizers
 from ilsvrc.jobs.machine import Bench
 from ilsvrc.jobs.predict import images
 from ilsvrc.predict.combine import over_views
@@ -60,9 +59,9 @@ def localize(directory: Path, words: Iterable[str], out: Path | None, top: int, 
     None draws nothing. Raises DataError when no image is named or the run is none; an image that cannot be read is an
     answer with a fault.
     """
-    localizer, paths = load_localizer(directory), images(words)
+    localizers, paths = load_localizers(directory), images(words)
     named = _names(paths)
-    ask = Asking(localizer, bench)
+    ask = Asking(localizers, bench)
     for path in paths:
         try:
             pixels = decode(Sample(str(path), path.read_bytes(), None))
@@ -77,16 +76,13 @@ def localize(directory: Path, words: Iterable[str], out: Path | None, top: int, 
 
 
 class Asking:
-    """A localizer, ready to be asked about one image after the other."""
+    """The regressors of a run, ready to be asked about one image after the other; the first's classifier names."""
 
-    def __init__(self, localizer: Localizer, bench: Bench) -> None:
+    def __init__(self, localizers: Sequence[Localizer], bench: Bench) -> None:
+        localizer = localizers[0]
         self.classes, self.localizer, self.device = localizer.classes, localizer, bench.device
         self._classifier = localizer.classifier.to(bench.device).eval()
-        networks = localizer.network.to(bench.device).eval(), self._classifier
-        reading = Reading(localizer.decoder)
-        self._boxes = Looker(
-            networks, localizer.normal, localizer.protocol, localizer.regression, localizer.size, bench, reading
-        )
+        self._boxes = fused(localizers, bench, Reading(localizer.decoder))
         self._cut = cutter(localizer.classifier_protocol, localizer.decoder)
 
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:

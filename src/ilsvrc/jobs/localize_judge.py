@@ -17,7 +17,7 @@ from ilsvrc.data.loader import Loader, Treatment
 from ilsvrc.data.sample import Dataset
 from ilsvrc.errors import BadImage, DataError
 from ilsvrc.jobs.input import Normal
-from ilsvrc.jobs.localize_look import Looker, one_window
+from ilsvrc.jobs.localize_look import Fused, Looker, one_window
 from ilsvrc.jobs.machine import Bench
 from ilsvrc.predict.views import views
 from ilsvrc.scoring import Guesses, Localization, Objects, localization_errors
@@ -88,10 +88,10 @@ class BoxJudge:
 
         networks: the box regressor, and the classifier, which is asked only where there are several windows.
         """
-        labels = ranked(probabilities)
         if not one_window(self.protocol):
-            return self._merged(networks, normal, probabilities, labels)
-        network = networks[0]
+            looker = Looker(networks, normal, self.protocol, self.regression, self.size, self.bench, self.reading)
+            return self.one_by_one(looker, probabilities)
+        labels, network = ranked(probabilities), networks[0]
         boxes = np.zeros((*labels.shape, 4))
         sizes = np.zeros((len(labels), 2), np.int64)
         names: list[str] = []
@@ -105,11 +105,9 @@ class BoxJudge:
         chosen = np.take_along_axis(probabilities, labels, axis=1)
         return Located(tuple(names), self.truth.labels, labels, chosen, boxes, sizes, self.truth.judged)
 
-    def _merged(
-        self, networks: tuple[nn.Module, nn.Module], normal: Normal, probabilities: np.ndarray, labels: np.ndarray
-    ) -> Located:
-        """The same, image by image, from all windows of the protocol."""
-        looker = Looker(networks, normal, self.protocol, self.regression, self.size, self.bench, self.reading)
+    def one_by_one(self, looker: Looker | Fused, probabilities: np.ndarray) -> Located:
+        """The same, image by image, from all windows that something looks at, whatever the judge's own protocol."""
+        labels = ranked(probabilities)
         boxes, names = np.zeros((*labels.shape, 4)), []
         sizes = np.ones((len(labels), 2), np.int64)
         for index in range(len(labels)):

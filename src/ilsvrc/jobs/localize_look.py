@@ -1,9 +1,10 @@
-"""Boxes of one image from all that a protocol looks at: many windows, each with a box and a score per class, merged.
+"""Boxes of one image from all that is looked at: many windows, each with a box and a score per class, merged.
 
-Used where a protocol has more than one window; one centre crop is judged in batches by `localize_judge`.
+Used where a protocol has more than one window, or an entry more than one regressor; one centre crop of one regressor is
+judged in batches by `localize_judge`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,6 +37,25 @@ class Seen:
     scores: np.ndarray  # (W, C) what the classifier finds probable there
 
 
+def together(parts: Sequence[Seen]) -> Seen:
+    """All windows of the parts, in their order, as one."""
+    return Seen(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("windows", "edges", "scores")))
+
+
+def boxes_of(seen: Seen, size: tuple[int, int], labels: np.ndarray, regression: Regression) -> np.ndarray:
+    """(G, 4) boxes for those labels on an image of `size`, width and height in pixels, both edges inside.
+
+    Of each label the boxes of all windows are merged, where the regression does so, and the surest is its answer.
+    """
+    threshold = regression.merging.threshold if regression.merging else ALONE
+    found = []
+    for label in labels.tolist():
+        edges = seen.edges[:, label if regression.per_class else 0]
+        each = np.array([on_image(e, w, *size) for e, w in zip(edges, seen.windows, strict=True)])
+        found.append(surest(each, seen.scores[:, label], threshold)[0])
+    return np.array(found).reshape(-1, 4)
+
+
 class Looker:
     """A box regressor and a classifier, looking at an image by one protocol. `size` is that of their windows."""
 
@@ -49,7 +69,7 @@ class Looker:
         bench: Bench,
         reading: Reading,
     ) -> None:
-        self.regressor, self.classifier = networks
+        self.regressor, self.classifier = (network.eval() for network in networks)
         self.protocol, self.regression, self.size = protocol, regression, size
         self.bench, self.decoder = bench, reading.decoder
         # A mean image has one size; whatever is looked at has another, and takes its mean.
@@ -59,26 +79,17 @@ class Looker:
 
     def boxes(self, pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """(G, 4) boxes for those labels on an image (H, W, 3) uint8, both edges inside."""
-        seen, (height, width) = self.look(pixels), pixels.shape[:2]
-        threshold = self.regression.merging.threshold if self.regression.merging else ALONE
-        found = []
-        for label in labels.tolist():
-            edges = seen.edges[:, label if self.regression.per_class else 0]
-            each = np.array([on_image(e, w, width, height) for e, w in zip(edges, seen.windows, strict=True)])
-            found.append(surest(each, seen.scores[:, label], threshold)[0])
-        return np.array(found).reshape(-1, 4)
+        return boxes_of(self.look(pixels), (pixels.shape[1], pixels.shape[0]), labels, self.regression)
 
     def look(self, pixels: np.ndarray) -> Seen:
         """Every window of the protocol on an image."""
         with torch.inference_mode(), autocast(self.bench.device, self.bench.precision):
             parts = list(self._maps(pixels) if isinstance(self.protocol, Dense) else self._crops(pixels, self.protocol))
-        return Seen(
-            *(np.concatenate([getattr(part, name) for part in parts]) for name in ("windows", "edges", "scores"))
-        )
+        return together(parts)
 
     def _dense(self, protocol: Dense) -> None:
         self._windows = tuple(
-            dense(network.eval(), protocol, self.size, name)
+            dense(network, protocol, self.size, name)
             for network, name in ((self.regressor, "the box regressor"), (self.classifier, "the classifier"))
         )
         whole: Windows = self._windows[1]
@@ -139,6 +150,21 @@ class Looker:
         return Seen(windows, edges.numpy(), logits.float().softmax(-1).cpu().numpy())
 
 
+class Fused:
+    """The regressors of one entry looking at an image, each by its own protocol.
+
+    The union of their windows' boxes first, then the merging (Simonyan and Zisserman 2014, appendix A).
+    """
+
+    def __init__(self, lookers: Sequence[Looker], regression: Regression) -> None:
+        self.lookers, self.regression = tuple(lookers), regression
+
+    def boxes(self, pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """(G, 4) boxes for those labels on an image (H, W, 3) uint8, both edges inside."""
+        seen = together([looker.look(pixels) for looker in self.lookers])
+        return boxes_of(seen, (pixels.shape[1], pixels.shape[0]), labels, self.regression)
+
+
 def sizes_of(protocol: Dense, height: int, width: int, size: int) -> list[tuple[int, int]]:
     """(height, width) of every size an image is looked at; none is smaller than the window.
 
@@ -156,6 +182,12 @@ def sizes_of(protocol: Dense, height: int, width: int, size: int) -> list[tuple[
 def one_window(protocol: Crops | Dense) -> bool:
     """Whether the protocol looks at each image once, at its centre."""
     return isinstance(protocol, Crops) and protocol.layout == "center" and len(protocol.short_sides) == 1
+
+
+def check_merging(regression: Regression, regressors: int, key: str) -> None:
+    """Raise SpecError where several regressors' boxes are not merged."""
+    if regressors > 1 and regression.merging is None:
+        raise SpecError(f"{key} has {regressors} regressors, whose boxes its specification does not merge; add one")
 
 
 def check_protocol(protocol: object, regression: Regression, key: str) -> Crops | Dense:

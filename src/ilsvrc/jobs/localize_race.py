@@ -1,4 +1,4 @@
-"""Localization in a race: each entry's classifier, its regressor, what a box without looking scores, and pictures."""
+"""Localization in a race: each entry's classifier, its regressors, what a box without looking scores, and pictures."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +13,10 @@ from ilsvrc.entries.titles import TITLES
 from ilsvrc.errors import SpecError
 from ilsvrc.jobs.box_pictures import chosen_places, jpeg_of
 from ilsvrc.jobs.input import Splits, open_splits
+from ilsvrc.jobs.localize_fusion import errors_alone, run_regressors
 from ilsvrc.jobs.localize_judge import Located, Truth, read_located, truth_of, verdict
-from ilsvrc.jobs.localize_run import Localizing, regressor, run_localizing
-from ilsvrc.jobs.localize_train import classifier_training
+from ilsvrc.jobs.localize_run import each_of, regressor
+from ilsvrc.jobs.localize_train import classifier_training, localizing
 from ilsvrc.jobs.machine import Bench
 from ilsvrc.jobs.train import run_training
 from ilsvrc.jobs.wishes import Wishes
@@ -32,7 +33,7 @@ from ilsvrc.train.run import Run
 def race_task(path: str, out: Path, wishes: Wishes, bench: Bench, watch: Watch) -> TaskResult:
     """Race the localization entries; runs end in `out`/runs, beside the classifiers they start from.
 
-    A classifier that a race of classification left there is taken as it is. Raises as run_localizing does.
+    A classifier that a race of classification left there is taken as it is. Raises as run_regressors does.
     """
     splits, entries = open_splits(path), seats(wishes)
     watch.say(f"localization: {len(entries)} entries")
@@ -47,7 +48,9 @@ def race_task(path: str, out: Path, wishes: Wishes, bench: Bench, watch: Watch) 
         classes=len(splits.train.classes),
         train_images=len(splits.train),
         val_images=int(truth.judged.sum()),
-        protocol="; ".join(dict.fromkeys(told(entry.protocol) for entry in entries.values())),
+        protocol="; ".join(
+            dict.fromkeys(told(m.protocol or entry.protocol) for entry in entries.values() for m in entry.members)
+        ),
         rules=next(iter(runs.values())).read_scores()["scores"][0]["rules"],  # type: ignore[index]
         baselines=tuple(
             line for key in found for line in baselines(TITLES[entries[key].members[0].model], found[key], truth)
@@ -67,18 +70,24 @@ def seats(wishes: Wishes) -> dict[str, Entry]:
 
 
 def _wished(entry: Entry, wishes: Wishes) -> Entry:
-    member = entry.members[0]
-    size = member.image_size if wishes.image_size is None else wishes.image_size
-    member = replace(member, image_size=size, width=member.width if wishes.width is None else wishes.width)
-    return replace(entry, members=(member,))
+    members = (
+        replace(
+            member,
+            image_size=member.image_size if wishes.image_size is None else wishes.image_size,
+            width=member.width if wishes.width is None else wishes.width,
+        )
+        for member in entry.members
+    )
+    return replace(entry, members=tuple(members))
 
 
 def _run(entry: Entry, splits: Splits, runs: Path, wishes: Wishes, bench: Bench, watch: Watch) -> Run:
-    training = replace(classifier_training(entry, wishes.seed, wishes.epochs), reading=wishes.reading)
-    first = run_training(training, splits, runs / f"{training.member.model}.{wishes.seed}", bench, watch)
-    epochs = wishes.epochs or max(1, round(entry.members[0].recipe.epochs))
-    asked = Localizing(entry=entry, classifier=first.directory, epochs=epochs, seed=wishes.seed, reading=wishes.reading)
-    return run_localizing(asked, splits, runs / f"{entry.key}.{wishes.seed}", bench, watch)
+    asked = []
+    for one in each_of(entry):
+        training = replace(classifier_training(one, wishes.seed, wishes.epochs), reading=wishes.reading)
+        first = run_training(training, splits, runs / f"{training.member.model}.{wishes.seed}", bench, watch)
+        asked.append(localizing(one, first.directory, wishes.epochs, wishes.seed, wishes.reading))
+    return run_regressors(asked, splits, runs / f"{entry.key}.{wishes.seed}", bench, watch)
 
 
 def _finder(entry: Entry, run: Run, classes: int) -> Finder:
@@ -86,12 +95,15 @@ def _finder(entry: Entry, run: Run, classes: int) -> Finder:
     assert isinstance(entry.boxes, Regression)
     error, labels = (score["value"] for score in scores["scores"])
     with torch.device("meta"):
-        parameters = anatomy.parameters(regressor(member, entry.boxes, classes))
+        parameters = sum(anatomy.parameters(regressor(each, entry.boxes, classes)) for each in entry.members)
     kind = "PCR" if entry.boxes.per_class else "SCR"
+    names = ", ".join(dict.fromkeys(TITLES[each.model] for each in entry.members))
+    count = f"{len(entry.members)} regressors on " if len(entry.members) > 1 else ""
+    alone = ", ".join(f"{value:.1%}" for value in errors_alone(run))
     return Finder(
         key=entry.key,
         name=member.model,
-        title=f"{TITLES[member.model]}, {kind}",
+        title=f"{count}{names}, {kind}",
         year=entry.year,
         team=entry.team,
         localization_error=error,
@@ -103,8 +115,9 @@ def _finder(entry: Entry, run: Run, classes: int) -> Finder:
         width=member.width,
         miniature=member.width != 1 or member.image_size not in (None, models.paper_size(member.model)),
         new=entry.new,
-        differences=(*entry.gaps, *member.recipe.gaps),
+        differences=tuple(dict.fromkeys((*entry.gaps, *(gap for each in entry.members for gap in each.recipe.gaps)))),
         published=entry.reported,
+        notes=(f"localization error of each regressor alone: {alone}",) if alone else (),
     )
 
 

@@ -1,7 +1,7 @@
 """Train a box regressor from a finished classifier, into a Run: one loop with classification's, another loss."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,10 @@ CLASSIFIER = "classifier.safetensors"  # in the run's directory, beside the regr
 
 @dataclass(frozen=True, kw_only=True)
 class Localizing:
-    """What is asked: the first member of an entry, trained from a finished classifier for so many epochs."""
+    """What is asked: the first member of an entry, trained from a finished classifier for so many epochs.
+
+    Of an entry of several each is asked by itself (`each_of`), with the entry's protocol where it has none of its own.
+    """
 
     entry: Entry
     classifier: Path  # the run of a classifier: where it starts, and whose labels get boxes
@@ -79,6 +82,11 @@ class Localizing:
         """The protocol at that size. Raises SpecError for one that boxes cannot be found by."""
         protocol = self.member.protocol or self.entry.protocol
         return at_size(check_protocol(protocol, self.regression, self.entry.key), self.member, self.size)
+
+
+def each_of(entry: Entry) -> tuple[Entry, ...]:
+    """The entry once for each of its members, which alone is in it."""
+    return tuple(replace(entry, members=(member,)) for member in entry.members)
 
 
 def at_size(protocol: Crops | Dense, member: Member, size: int) -> Crops | Dense:
@@ -137,10 +145,7 @@ def run_localizing(
     Raises SpecError when `directory` holds another training or this one cannot be, DataError when no training image
     has a box of its label, Stopped when a signal asked to stop, Diverged when the loss is no longer a number.
     """
-    if bench.processes.of > 1:
-        raise SpecError("localization trains in one process; leave --processes out")
-    run, done = Run(directory), finished(asked.classifier)
-    _check(asked, done, splits)
+    run, done = Run(directory), starting(asked, splits, bench)
     set_arithmetic(bench)
     run.start(words(asked, done, splits, bench), circumstances(bench))
     run.write_data(splits.path, splits.train.classes.wnids, splits.train.classes.words)
@@ -150,6 +155,15 @@ def run_localizing(
     _go(work, watch, moved)
     work.finish()
     return run
+
+
+def starting(asked: Localizing, splits: Splits, bench: Bench) -> Finished:
+    """The classifier it starts from. Raises SpecError where it cannot start there, or not in several processes."""
+    if bench.processes.of > 1:
+        raise SpecError("localization trains in one process; leave --processes out")
+    done = finished(asked.classifier)
+    _check(asked, done, splits)
+    return done
 
 
 def words(asked: Localizing, done: Finished, splits: Splits, bench: Bench) -> dict[str, Any]:

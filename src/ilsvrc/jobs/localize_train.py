@@ -1,22 +1,25 @@
-"""Train a localization entry by name: its classifier first, then the box regressor that starts from it."""
+"""Train a localization entry by name: its classifier first, then the box regressors that start from it."""
 
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ilsvrc import models
+from ilsvrc.data.decode import Reading
 from ilsvrc.entries import ENTRIES
 from ilsvrc.entries.miniature import PROTOCOL
 from ilsvrc.entries.miniature_loc import CLASSIFIERS, LOCALIZERS
 from ilsvrc.errors import SpecError
 from ilsvrc.jobs.input import Splits, open_splits
-from ilsvrc.jobs.localize_run import Localizing, run_localizing
+from ilsvrc.jobs.localize_fusion import errors_alone, run_regressors
+from ilsvrc.jobs.localize_run import Localizing, each_of
 from ilsvrc.jobs.machine import Bench
 from ilsvrc.jobs.train import run_training
 from ilsvrc.jobs.training import Training
 from ilsvrc.reports.progress import Watch
 from ilsvrc.spec import Crops, Entry, Member
 from ilsvrc.train.recipe import scaled
+from ilsvrc.train.run import Run
 
 if TYPE_CHECKING:
     from ilsvrc.jobs.train_one import Order
@@ -25,17 +28,34 @@ if TYPE_CHECKING:
 def train_entry(order: "Order", path: str, directory: Path, bench: Bench, watch: Watch) -> str:
     """Train the entry that the order names into `directory`, and say in a line what came out.
 
-    Without a run to start from, the classifier is trained first, in `directory`/classifier. Raises as run_localizing.
+    Without a run to start from, the classifier is trained first, in `directory`/classifier. Raises as run_regressors.
     """
     entry, splits = ordered(order), open_splits(path)
     watch.say(f"{entry.key} as in {entry.members[0].recipe.source}")
     with watch.live():
-        start = order.start or classifier_for(entry, order, splits, directory / "classifier", bench, watch)
-        epochs = order.epochs or max(1, round(entry.members[0].recipe.epochs))
-        asked = Localizing(entry=entry, classifier=start, epochs=epochs, seed=order.seed, reading=order.reading)
-        run = run_localizing(asked, splits, directory, bench, watch)
+        asked = []
+        for one in each_of(entry):
+            place = directory / classifier_name(entry, one)
+            start = order.start or classifier_for(one, order, splits, place, bench, watch)
+            asked.append(localizing(one, start, order.epochs, order.seed, order.reading))
+        run = run_regressors(asked, splits, directory, bench, watch)
     errors = ", ".join(f"{score['metric']} {score['value']:.1%}" for score in (run.read_scores() or {})["scores"])
+    alone = ", ".join(f"{error:.1%}" for error in errors_alone(run))
+    errors += f" (boxes of one regressor alone: {alone})" if alone else ""
+    epochs = " and ".join(dict.fromkeys(str(each.epochs) for each in asked))
     return f"{entry.key}: {errors} after {epochs} epochs; everything is in {directory}"
+
+
+def localizing(one: Entry, classifier: Path, epochs: int | None, seed: int, reading: Reading) -> Localizing:
+    """What is asked of an entry's one member, from that classifier; epochs are the recipe's by default."""
+    epochs = epochs or max(1, round(one.members[0].recipe.epochs))
+    return Localizing(entry=one, classifier=classifier, epochs=epochs, seed=seed, reading=reading)
+
+
+def classifier_name(entry: Entry, one: Entry) -> str:
+    """The folder of the classifier that an entry's member starts from: members of one network share theirs."""
+    model = one.members[0].model
+    return "classifier" if model == entry.members[0].model else f"classifier.{model}"
 
 
 def ordered(order: "Order") -> Entry:
@@ -52,20 +72,23 @@ def ordered(order: "Order") -> Entry:
     if kind == "miniature" and entry.key not in LOCALIZERS:
         raise SpecError(f"{entry.key} has no miniature; those with one: {', '.join(LOCALIZERS)}")
     entry = LOCALIZERS[entry.key] if kind == "miniature" else entry
-    member = entry.members[0]
-    member = replace(
-        member,
-        width=order.width or member.width,
-        image_size=order.image_size or member.image_size,
-        recipe=scaled(member.recipe, order.batch) if order.batch else member.recipe,
+    members = (
+        replace(
+            member,
+            width=order.width or member.width,
+            image_size=order.image_size or member.image_size,
+            recipe=scaled(member.recipe, order.batch) if order.batch else member.recipe,
+        )
+        for member in entry.members
     )
-    return replace(entry, members=(member,))
+    return replace(entry, members=tuple(members))
 
 
 def classifier_for(entry: Entry, order: "Order", splits: Splits, directory: Path, bench: Bench, watch: Watch) -> Path:
     """The run of the classifier that the entry starts from, trained into `directory` unless it is there."""
     training = classifier_training(entry, order.seed, order.epochs)
-    watch.say(f"first the classifier: {training.member.model} as in {training.member.recipe.source}")
+    if not Run(directory).scores.exists():
+        watch.say(f"first the classifier: {training.member.model} as in {training.member.recipe.source}")
     return run_training(replace(training, reading=order.reading), splits, directory, bench, watch).directory
 
 

@@ -1,5 +1,6 @@
-"""A finished localization run: its two networks, and the verdict on them."""
+"""A finished localization run: its networks, and the verdict on them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -14,6 +15,7 @@ from ilsvrc.jobs.finished import check_classes, classes_of, data_of, shown_as
 from ilsvrc.jobs.input import Normal
 from ilsvrc.jobs.judge import Judge
 from ilsvrc.jobs.localize_judge import BoxJudge
+from ilsvrc.jobs.localize_look import Fused, Looker
 from ilsvrc.jobs.localize_run import CLASSIFIER, at_size, classifier, regressor
 from ilsvrc.jobs.machine import Bench
 from ilsvrc.scoring import Localization, Score
@@ -41,8 +43,33 @@ class Localizer:
     decoder: Decoder
 
 
+def regressors_in(directory: Path) -> tuple[Path, ...]:
+    """The runs of the regressors of a localization run: itself, or where it joins several, those in it.
+
+    Raises DataError when it is no run.
+    """
+    count = Run(directory).spec()["asked"].get("fused", 1)
+    return regressor_places(directory, count) if isinstance(count, int) and count > 1 else (directory,)
+
+
+def regressor_places(directory: Path, count: int) -> tuple[Path, ...]:
+    """Where each of several regressors is trained, in the order of the entry's members."""
+    return tuple(directory / f"regressor{number}" for number in range(1, count + 1))
+
+
+def load_localizers(directory: Path) -> tuple[Localizer, ...]:
+    """The regressors of the localization run in `directory`, each with its classifier; of most runs there is one.
+
+    Raises DataError or WeightsError when it is no localization run, or not done.
+    """
+    return tuple(load_localizer(place) for place in regressors_in(directory))
+
+
 def load_localizer(directory: Path) -> Localizer:
-    """What the localization run in `directory` left. Raises DataError or WeightsError when it is none, or not done."""
+    """What the run of one regressor in `directory` left.
+
+    Raises DataError or WeightsError when it is none, or not done.
+    """
     run = Run(directory)
     asked = run.spec()["asked"]
     try:
@@ -80,19 +107,32 @@ def judge_run(
 
     Raises DataError, WeightsError or SpecError when it is no finished run or the data has other classes.
     """
-    localizer = load_localizer(directory)
-    place = path or data_of(localizer.run)
+    localizers, run = load_localizers(directory), Run(directory)
+    place = path or data_of(run)
     dataset = data.open(place, split)
-    check_classes(localizer.run, len(localizer.classes), dataset.classes, place)
-    found = judged_by(localizer, dataset, bench, reading)
+    check_classes(run, len(localizers[0].classes), dataset.classes, place)
+    found = judged_by(localizers, dataset, bench, reading)
     return found.localization, found.classification
 
 
-def judged_by(localizer: Localizer, dataset: Dataset, bench: Bench, reading: Reading) -> Localization:
-    """The verdict on a localizer and its classifier."""
-    reading = replace(reading, decoder=localizer.decoder)
-    judge = BoxJudge(dataset, localizer.protocol, localizer.regression, localizer.size, bench, reading)
-    classes = Judge(dataset, localizer.classifier_protocol, bench, reading=reading)
+def judged_by(localizers: Sequence[Localizer], dataset: Dataset, bench: Bench, reading: Reading) -> Localization:
+    """The verdict on one or several regressors and the first one's classifier, which names the classes."""
+    first = localizers[0]
+    reading = replace(reading, decoder=first.decoder)
+    judge = BoxJudge(dataset, first.protocol, first.regression, first.size, bench, reading)
+    classes = Judge(dataset, first.classifier_protocol, bench, reading=reading)
+    networks = first.network.to(bench.device), first.classifier.to(bench.device)
+    said = classes(networks[1], first.normal).predictions.probabilities
+    if len(localizers) > 1:
+        return judge.score(judge.one_by_one(fused(localizers, bench, reading), said))
+    return judge.score(judge(networks, first.normal, said))
+
+
+def fused(localizers: Sequence[Localizer], bench: Bench, reading: Reading) -> Fused:
+    """The regressors of one entry, ready to look at images together, on the bench's device."""
+    return Fused([_looker(localizer, bench, reading) for localizer in localizers], localizers[0].regression)
+
+
+def _looker(localizer: Localizer, bench: Bench, reading: Reading) -> Looker:
     networks = localizer.network.to(bench.device), localizer.classifier.to(bench.device)
-    said = classes(networks[1], localizer.normal)
-    return judge.score(judge(networks, localizer.normal, said.predictions.probabilities))
+    return Looker(networks, localizer.normal, localizer.protocol, localizer.regression, localizer.size, bench, reading)

@@ -131,6 +131,7 @@ def _table(result: TaskResult) -> Html:
         for i, finder in enumerate(result.finders)
     ]
     note = f"m: a miniature. {WORDS.get(result.task, '')}Training without what an entry starts from. {result.protocol}."
+    more = [f"{finder.title}: {line}" for finder in result.finders for line in finder.notes]
     differs = [
         folded(f"What differs from {finder.team}'s entry", bullets(finder.differences))
         for finder in result.finders
@@ -139,6 +140,7 @@ def _table(result: TaskResult) -> Html:
     return join(
         grid(f"{TITLES[result.task]}: every entry", head, rows, words=1),
         element("p", {"class": "fine"}, note),
+        bullets(more, "fine"),
         *differs,
     )
 

@@ -1,0 +1,80 @@
+"""Train the regressors of one localization entry, and judge the boxes of all of them together.
+
+Each is a run of its own, with its own verdict, as the rows of table 9 of Simonyan and Zisserman 2014 are; the run about
+them has what they score together, and nothing else.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ilsvrc.jobs.input import Splits
+from ilsvrc.jobs.judge import read_predictions
+from ilsvrc.jobs.localize_judge import BoxJudge, write_located
+from ilsvrc.jobs.localize_look import check_merging
+from ilsvrc.jobs.localize_run import Localizing, run_localizing, starting, words
+from ilsvrc.jobs.localizer import fused, load_localizers, regressor_places
+from ilsvrc.jobs.machine import Bench, circumstances
+from ilsvrc.reports.progress import Watch
+from ilsvrc.spec import as_json
+from ilsvrc.train.run import Run
+
+
+def run_regressors(asked: Sequence[Localizing], splits: Splits, directory: Path, bench: Bench, watch: Watch) -> Run:
+    """Train what is asked, or go on where the runs in `directory` stand, until the scores are written.
+
+    One regressor is run_localizing's run. Of several each is such a run in `directory`/regressor1 and so on, and
+    `directory` has what their boxes score together, for the classes of the first one's classifier. Raises as
+    run_localizing, and SpecError where their boxes are not merged.
+    """
+    if len(asked) == 1:
+        return run_localizing(asked[0], splits, directory, bench, watch)
+    check_merging(asked[0].regression, len(asked), asked[0].entry.key)
+    run = Run(directory)
+    run.start(
+        joined([words(each, starting(each, splits, bench), splits, bench) for each in asked]), circumstances(bench)
+    )
+    run.write_data(splits.path, splits.train.classes.wnids, splits.train.classes.words)
+    if run.scores.exists():
+        return run
+    alone = []
+    for number, (each, place) in enumerate(zip(asked, regressor_places(directory, len(asked)), strict=True), 1):
+        watch.say(f"regressor {number} of {len(asked)}: {each.member.model} as in {each.member.recipe.source}")
+        alone.append(run_localizing(each, splits, place, bench, watch))
+    _judge_together(asked[0], run, alone, (splits, bench))
+    return run
+
+
+def joined(each: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The words of a run of several regressors: the first's, how many there are, and those of the others."""
+    others = {f"regressor{number}": said for number, said in enumerate(each[1:], 2)}
+    return {**each[0], "fused": len(each), **others}
+
+
+def errors_alone(run: Run) -> list[float]:
+    """The localization error of each regressor of a run by itself, in [0, 1]; none where there is only one."""
+    return [float(scores[0]["value"]) for scores in (run.read_scores() or {}).get("alone", [])]
+
+
+def _judge_together(first: Localizing, run: Run, alone: Sequence[Run], on: tuple[Splits, Bench]) -> None:
+    """The boxes of all and the verdict on them: the run is done."""
+    splits, bench = on
+    localizers = load_localizers(run.directory)
+    judge = BoxJudge(splits.val, first.judged_by, first.regression, first.size, bench, first.reading)
+    said = read_predictions(first.classifier / "predictions.npz").probabilities
+    located = judge.one_by_one(fused(localizers, bench, first.reading), said)
+    found = judge.score(located)
+    write_located(run.directory / "located.npz", located)
+    epochs = [epoch for each in alone for epoch in each.log()]
+    seconds = sum((each.read_scores() or {})["seconds"] for each in alone)
+    run.write_scores(
+        {
+            "protocol": as_json(first.judged_by),
+            "split": "val",
+            "scores": [asdict(found.localization), asdict(found.classification)],
+            "alone": [(each.read_scores() or {})["scores"] for each in alone],
+            "seconds": seconds,
+            "images_per_second": sum(epoch["images"] for epoch in epochs) / seconds,
+        }
+    )

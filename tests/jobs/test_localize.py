@@ -217,6 +217,8 @@ def test_a_stopped_training_goes_on_to_the_same_bits(tiny: Path, whole: Path, tm
     run_localizing(asked, splits, tmp_path / "whole", BENCH, QUIET)
     one, other = (load_tensors(tmp_path / name / "weights.safetensors") for name in ("stopped", "whole"))
     assert all(torch.equal(value, other[name]) for name, value in one.items())
+    found, known = (read_located(tmp_path / name / "located.npz") for name in ("stopped", "whole"))
+    assert np.array_equal(found.boxes, known.boxes)
 
 
 def test_proposals_per_class_train_and_give_a_box_for_every_class(tiny: Path, whole: Path, tmp_path: Path):

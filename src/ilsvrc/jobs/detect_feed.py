@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import numpy as np
 import torch
@@ -66,11 +67,32 @@ def place_of(path: str) -> str:
 
 @dataclass(eq=False)
 class Faults:
-    """What was found in the data that teaches nothing, counted once per image."""
+    """What was found in the data that teaches nothing, counted once per image; a training that goes on keeps it."""
 
     seen: set[int] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
     classes: set[int] = field(default_factory=set)  # labels that an object has
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    def count(self, index: int, counts: dict[str, int], labels: tuple[int, ...]) -> None:
+        """Count what image `index` has, unless that was done; labels are those of its objects. From any thread."""
+        with self._lock:
+            if index not in self.seen:
+                self.seen.add(index)
+                self.counts.update(counts)
+                self.classes.update(labels)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was counted so far."""
+        with self._lock:
+            seen = torch.tensor(sorted(self.seen), dtype=torch.long)
+            return {"seen": seen, "counts": dict(self.counts), "classes": sorted(self.classes)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on counting from what state_dict gave."""
+        with self._lock:
+            self.seen, self.classes = set(state["seen"].tolist()), set(state["classes"])
+            self.counts = Counter(state["counts"])
 
     def lines(self, classes: Classes, images: int) -> list[str]:
         """A sentence per kind of fault."""
@@ -154,7 +176,6 @@ class SceneFeed:
         self.given = given
         self.dataset, self.how, self.batch, self.seed, self.reading = dataset, how, recipe.batch, seed, reading
         self._mirrored = any(isinstance(step, Mirror) for step in recipe.augment)
-        self._lock = Lock()
         self.faults = Faults()
         self._kept: dict[int, tuple[Picture, np.ndarray]] = {}
         self._bytes = 0
@@ -196,7 +217,7 @@ class SceneFeed:
             except BadImage:
                 if self.reading.bad == "stop":
                     raise
-                self._count(index, {"bad": 1}, ())
+                self.faults.count(index, {"bad": 1}, ())
         raise DataError("no image of the training set can be decoded; look at the files with 'ilsvrc check'")
 
     def _read(self, index: int) -> tuple[Picture, np.ndarray]:
@@ -209,7 +230,7 @@ class SceneFeed:
         good = b.usable(torch.from_numpy(boxes), width, height).numpy()
         within = b.inside(torch.from_numpy(boxes), width, height).numpy()
         counts = {"unusable": int((~good).sum()), "clipped": int((good & ~within).sum()), "empty": int(not good.any())}
-        self._count(index, counts, tuple(labels[good].tolist()))
+        self.faults.count(index, counts, tuple(labels[good].tolist()))
         proposed = none if self.given is None else self.given.of(sample.name)
         proposed = proposed[b.usable(torch.from_numpy(proposed), width, height).numpy()]
         picture = Picture(pixels, np.concatenate([boxes[good], proposed]), resampler=self.reading.decoder)
@@ -220,13 +241,6 @@ class SceneFeed:
             self._bytes += item[0].pixels.nbytes
             self._kept[index] = item
         return item
-
-    def _count(self, index: int, counts: dict[str, int], labels: tuple[int, ...]) -> None:
-        with self._lock:
-            if index not in self.faults.seen:
-                self.faults.seen.add(index)
-                self.faults.counts.update(counts)
-                self.faults.classes.update(labels)
 
 
 @dataclass(frozen=True, eq=False)

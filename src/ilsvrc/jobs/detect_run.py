@@ -213,11 +213,12 @@ class Work:
         self._take(done)
         self.network = self._network(done, classes)
         self.optimizer = optimizer(self.network, recipe.optimizer)
-        said = {"model": asked.member.model, "classes": classes, "ilsvrc": ilsvrc.__version__}
-        self.keeper = Keeper(run, self.network, self.optimizer, {}, said, bench.processes)
-        self.keeper.check_room()
         self.given = self._given("train")
         self.feed = SceneFeed(halves.train, asked.how, recipe, asked.seed, asked.reading, self.given)
+        said = {"model": asked.member.model, "classes": classes, "ilsvrc": ilsvrc.__version__}
+        carried = {"faults": self.feed.faults}  # what the epochs before a stop have seen of the data
+        self.keeper = Keeper(run, self.network, self.optimizer, carried, said, bench.processes)
+        self.keeper.check_room()
         self.rate = rate(recipe, asked.epochs)
         self.epochs: list[dict[str, Any]] = []
         self.objects = objects_in(halves.val)

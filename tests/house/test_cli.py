@@ -58,7 +58,8 @@ OPTIONS: dict[str, set[str]] = {
     "report": {"RUNS", "--out"},
     "claims": {"--json"},
     "claim": {"NAME", "--data", "--seeds", "--epochs", "--images", "--device", "--out", "--json"},
-    "detect": {"IMAGES", "--run", "--out", "--least", "--device", "--json"},
+    "detect": {"IMAGES", "--run", "--out", "--least", "--proposals", "--device", "--json"},
+    "proposals": {"DATA", "--splits", "--entry", "--recipe", "--workers"},
     "score classification": {
         *{"PREDICTIONS", "--truth", "--meta", "--kit", "--top"},
         *{"--as-the-kit", "--strict", "--json", "--html"},

@@ -87,6 +87,7 @@ ONE_FILE = {
     "jobs/onnx_graph.py": {"onnx", "onnxruntime", "onnxscript"},
     "jobs/pack.py": {"simplejpeg"},
     "predict/vino.py": {"openvino", "nncf"},
+    "tasks/selective.py": {"cv2"},
 }
 # And one package less, in all files but these.
 ONLY_IN = {

@@ -117,6 +117,7 @@ PUBLISHED: dict[str, tuple[Recipe, float, int, dict[float, float]]] = {
     "miniature, boxes": (miniature_loc.BOXES_NORMALISED, 3, 32, {0: 0.0002, 0.5: 0.02, 1.75: 0.01}),
     "miniature, plain, boxes": (miniature_loc.BOXES, 3, 32, {0: 0.0002, 0.5: 0.02, 1.75: 0.01}),
     "miniature, regions": (miniature_det.REGIONS, 5, 4, {0: 0.0002, 0.5: 0.02, 2.75: 0.01}),
+    "miniature, windows": (miniature_det.WINDOWS, 5, 4, {0: 0.0002, 0.5: 0.02, 2.75: 0.01}),
 }
 
 

@@ -1,4 +1,4 @@
-"""Proposals that were computed elsewhere, read from files: boxes of each image that may hold an object.
+"""Proposals read from files, computed elsewhere or by `ilsvrc proposals`: boxes of each image that may hold an object.
 
 Two forms. An `.npz` has an array (P, 4) per image under its name (without folder and ending): xmin, ymin, xmax, ymax in
 pixels from 0, both edges inside. A `.mat` is selective search's release for R-CNN: `images`, a cell array of names, and
@@ -50,7 +50,10 @@ def find_proposals(place: Path, split: str) -> Given:
         if path.exists():
             return read_proposals(path)
     wanted = " or ".join(name.format(split=split) for name in NAMES)
-    raise DataError(f"{place} has no {wanted}; an R-CNN learns from proposals that are given: put the file there")
+    raise DataError(
+        f"{place} has no {wanted}; an R-CNN learns from proposals that are given: compute them with 'ilsvrc "
+        "proposals', or put the file there"
+    )
 
 
 def read_proposals(path: Path) -> Given:

@@ -24,6 +24,7 @@ from ilsvrc.spec import (
     Recipe,
     Regression,
     Reported,
+    Search,
     Steps,
     TailMean,
     Warp,
@@ -145,6 +146,13 @@ REGIONS = Recipe(
     ),
 )
 
+DETECTOR = Detector(
+    classifier="googlenet-2014-cls",
+    kind="r-cnn",
+    regions_taught=64,
+    kept_testing=(2_400, 1_200),
+    search=Search(superpixels=(100, 200)),
+)
 DETECTION = Entry(
     key="googlenet-2014-det",
     year=2014,
@@ -158,16 +166,12 @@ DETECTION = Entry(
     ),
     source="Szegedy et al. 2015, section 8",
     new="R-CNN with GoogLeNet as the classifier of regions.",
-    boxes=Detector(
-        classifier="googlenet-2014-cls",
-        kind="r-cnn",
-        regions_taught=64,
-        kept_testing=(2_400, 1_200),
-    ),
+    boxes=DETECTOR,
     data="outside",
     gaps=(
         "proposals: selective search with superpixels of twice the size and 200 of MultiBox, whose network was not "
-        "released; here whatever is read from proposals/ beside the images",
+        "released; here whatever is read from proposals/ beside the images, or selective search alone",
+        "superpixels of twice the size: thresholds and least sizes of 100 and 200 for the 50 and 100 of R-CNN's code",
         "whether the classes are R-CNN's linear SVMs or the network's own is not said: the network's own",
         "boxes are not regressed in the paper (lack of time); here a regressor learns, as in R-CNN",
     ),

@@ -6,9 +6,9 @@ ours.
 
 from dataclasses import replace
 
-from ilsvrc.entries import msra_2015
+from ilsvrc.entries import googlenet_2014, msra_2015
 from ilsvrc.entries.miniature import MINIATURES, OURS
-from ilsvrc.spec import SGD, Cosine, Dense, Entry, Recipe
+from ilsvrc.spec import SGD, Cosine, Dense, Entry, Recipe, Search
 
 REGIONS: Recipe = Recipe(
     source="ours, for miniature detectors",
@@ -31,8 +31,35 @@ REGIONS: Recipe = Recipe(
     ),
 )
 
+WINDOWS: Recipe = replace(
+    REGIONS,
+    source="ours, for miniatures of R-CNN",
+    init="he inputs",
+    gaps=(
+        OURS,
+        "images of 128 pixels, windows of 80 with 6 of context, proposals by superpixels of one size",
+        "fewer regions per image; half of them are of objects",
+        "gradients are clipped to a norm of 5",
+        "digits are not mirrored",
+    ),
+)
+
 # Entry -> what races for it: one member, as large as the miniature of the classifier it starts from.
 DETECTORS: dict[str, Entry] = {
+    "googlenet-2014-det": replace(
+        googlenet_2014.DETECTION,
+        members=(replace(MINIATURES["googlenet-2014-cls"], recipe=WINDOWS),),
+        protocol=Dense(short_sides=(128,), mirror=False),
+        boxes=replace(
+            googlenet_2014.DETECTOR,
+            short_side=128,
+            long_side=200,
+            regions_taught=16,
+            object_share=0.5,
+            search=Search(width=128, superpixels=(100,), least_side=10),
+            around=6,
+        ),
+    ),
     "msra-2015-det": replace(
         msra_2015.DETECTION,
         members=(replace(MINIATURES["msra-2015-cls"], recipe=REGIONS),),
@@ -55,3 +82,6 @@ DETECTORS: dict[str, Entry] = {
         ),
     ),
 }
+
+# Who races only where named: to search for proposals and look at every region alone takes minutes more.
+BY_NAME = ("googlenet-2014-det",)

@@ -7,9 +7,10 @@ import numpy as np
 import torch
 
 from ilsvrc import data, models
+from ilsvrc.data.proposals import NAMES
 from ilsvrc.data.sample import Classes, Dataset
 from ilsvrc.entries import ENTRIES
-from ilsvrc.entries.miniature_det import DETECTORS
+from ilsvrc.entries.miniature_det import BY_NAME, DETECTORS
 from ilsvrc.entries.titles import TITLES
 from ilsvrc.errors import SpecError
 from ilsvrc.jobs.box_pictures import chosen_places, jpeg_of
@@ -19,6 +20,7 @@ from ilsvrc.jobs.detect_run import Detecting, detector_of, run_detecting
 from ilsvrc.jobs.detect_train import check_classified, classifier_training
 from ilsvrc.jobs.input import open_splits
 from ilsvrc.jobs.machine import Bench
+from ilsvrc.jobs.propose import propose
 from ilsvrc.jobs.train import run_training
 from ilsvrc.jobs.wishes import Wishes
 from ilsvrc.models import anatomy
@@ -26,7 +28,7 @@ from ilsvrc.reports.progress import Watch
 from ilsvrc.reports.task_result import BoxPicture, ClassCurve, Drawn, Finder, Finding, TaskResult
 from ilsvrc.scoring import Detection, Detections, Objects, detect
 from ilsvrc.scoring.detection import RULES, TRUE
-from ilsvrc.spec import Detector, Entry
+from ilsvrc.spec import Detector, Entry, Search, Split
 from ilsvrc.train.run import Run
 
 SURE = 0.5  # confidence from which a detection is drawn
@@ -70,21 +72,23 @@ def _looked(entry: Entry) -> str:
     assert isinstance(how, Detector)
     sides = ", ".join(str(side) for side in how.test_sides or (how.short_side,))
     refined = ", boxes refined and voted" if how.refined else ""
-    return f"Short side {sides}, {how.kept_testing[1]} proposals, suppression at {how.detection_overlap:g}{refined}"
+    given = how.kind == "r-cnn"
+    where = "proposals that are given" if given else f"Short side {sides}, {how.kept_testing[1]} proposals"
+    return f"{where}, suppression at {how.detection_overlap:g}{refined}"
 
 
 def seats(wishes: Wishes) -> dict[str, Entry]:
-    """Who races, by key. Raises SpecError on a name that is in no race of this task, with those that are."""
-    full = {
-        key: entry
-        for key, entry in ENTRIES.items()
-        if isinstance(entry.boxes, Detector) and entry.boxes.kind == "faster r-cnn"
-    }
+    """Who races, by key: those named, else all but BY_NAME.
+
+    Raises SpecError on a name that is in no race of this task, with those that are.
+    """
+    full = {key: entry for key, entry in ENTRIES.items() if isinstance(entry.boxes, Detector)}
     taken = full if wishes.full else DETECTORS
     unknown = [name for name in wishes.names if name not in taken]
     if unknown:
         raise SpecError(f"{unknown[0]!r} does not race in detection; those who do: {', '.join(taken)}")
-    return {key: _wished(entry, wishes) for key, entry in taken.items() if not wishes.names or key in wishes.names}
+    names = wishes.names or tuple(key for key in taken if key not in BY_NAME)
+    return {key: _wished(entry, wishes) for key, entry in taken.items() if key in names}
 
 
 def _wished(entry: Entry, wishes: Wishes) -> Entry:
@@ -97,12 +101,26 @@ def _wished(entry: Entry, wishes: Wishes) -> Entry:
 def _run(entry: Entry, path: str, halves: Halves, runs: Path, under: tuple[Wishes, Bench, Watch]) -> Run:
     wishes, bench, watch = under
     check_classified(entry, path)
+    assert isinstance(entry.boxes, Detector)
+    if entry.boxes.kind == "r-cnn":
+        _propose(entry.boxes.search or Search(), halves.path, bench, watch)
     training = replace(classifier_training(entry, wishes.seed, wishes.epochs), reading=wishes.reading)
     place = runs / f"{training.member.model}.{wishes.seed}"
     first = run_training(training, open_splits(path), place, bench, watch)
     epochs = wishes.epochs or max(1, round(entry.members[0].recipe.epochs))
     asked = Detecting(entry=entry, classifier=first.directory, epochs=epochs, seed=wishes.seed, reading=wishes.reading)
     return run_detecting(asked, halves, runs / f"{entry.key}.{wishes.seed}", bench, watch)
+
+
+def _propose(how: Search, place: str, bench: Bench, watch: Watch) -> None:
+    """Have proposals beside the images: those that stand there, else computed now, once."""
+    splits: tuple[Split, ...] = ("train", "val")
+    for split in splits:
+        if any((Path(place) / name.format(split=split)).exists() for name in NAMES):
+            continue
+        with watch.stage(f"proposals of {split}", 1) as stage:
+            done = propose(place, split, how, bench.loaders, lambda k, n, stage=stage: stage.at(k / n))  # type: ignore[misc]
+        watch.say(str(done))
 
 
 def _finder(entry: Entry, run: Run, classes: int) -> Finder:
@@ -113,7 +131,7 @@ def _finder(entry: Entry, run: Run, classes: int) -> Finder:
     return Finder(
         key=entry.key,
         name=member.model,
-        title=f"Faster R-CNN, {TITLES[member.model]}",
+        title=f"{'R-CNN' if entry.boxes.kind == 'r-cnn' else 'Faster R-CNN'}, {TITLES[member.model]}",
         year=entry.year,
         team=entry.team,
         mean_ap=scores["mean_ap"],

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from ilsvrc import data
 from ilsvrc.data.decode import USUAL, Decoder, Reading, decode
-from ilsvrc.data.proposals import find_proposals
+from ilsvrc.data.proposals import Given, find_proposals, read_proposals
 from ilsvrc.data.sample import Classes, Sample
 from ilsvrc.errors import DataError, SpecError
-from ilsvrc.jobs.detect_judge import Finder, found_in, judge
+from ilsvrc.jobs.detect_judge import Finder, judge
 from ilsvrc.jobs.detect_run import detector_of, size_of
 from ilsvrc.jobs.draw_boxes import Labelled, write_drawing
 from ilsvrc.jobs.finished import check_classes, classes_of, data_of, shown_as
@@ -17,7 +19,9 @@ from ilsvrc.jobs.input import Normal
 from ilsvrc.jobs.machine import Bench
 from ilsvrc.models.rcnn import FasterRCNN, RegionClassifier
 from ilsvrc.scoring import Score
-from ilsvrc.spec import Detector, Member, Split, from_json
+from ilsvrc.spec import Detector, Member, Search, Split, from_json
+from ilsvrc.tasks.find import Found
+from ilsvrc.tasks.selective import opencv, searched
 from ilsvrc.train import checkpoint
 from ilsvrc.train.run import Run
 from ilsvrc.transforms.picture import Picture
@@ -104,27 +108,35 @@ class Sight:
     fault: str = ""
 
 
-def detect_images(run: Path, paths: list[Path], out: Path | None, least: float, bench: Bench) -> Iterator[Sight]:
+def detect_images(
+    run: Path, paths: list[Path], out: Path | None, least: float, bench: Bench, proposals: Path | None = None
+) -> Iterator[Sight]:
     """What the run finds in images on disk, by confidences of `least` on; drawings go into `out`, where it is given.
 
-    An image that cannot be read is a Sight with a fault. Raises SpecError where `least` is not in [0, 1].
+    An R-CNN looks at the `proposals` of a file, else at those that are computed as for its training. An image that
+    cannot be read, or that the file does not name, is a Sight with a fault. Raises SpecError where `least` is not in
+    [0, 1], a Faster R-CNN is given proposals, or OpenCV is missing that would compute them; DataError on a file of
+    proposals that cannot be read.
     """
     if not 0 <= least <= 1:
         raise SpecError(f"detections from a confidence of {least:g} on are asked for; give a number from 0 to 1")
     detector = load_detector(run)
-    network = detector.network.to(bench.device)
-    if not isinstance(network, FasterRCNN):
-        raise SpecError(f"{run} is an R-CNN, which needs proposals of every image; take a Faster R-CNN to detect")
+    network, given = detector.network.to(bench.device), None
+    if isinstance(network, FasterRCNN) and proposals is not None:
+        raise SpecError(f"{run} is a Faster R-CNN, which proposes for itself; leave --proposals out")
+    if isinstance(network, RegionClassifier):
+        given = read_proposals(proposals) if proposals else None
+        _ = given or opencv()  # missing, it is said before anything is read
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
     for path in paths:
         try:
             sample = Sample(path.stem, path.read_bytes(), None)
             picture = Picture(decode(sample, detector.decoder), resampler=detector.decoder)
+            found = _found(detector, picture, path, given)
         except (DataError, OSError) as error:
             yield Sight(str(path), (), fault=str(error))
             continue
-        found = found_in([network], picture, detector.how, detector.normal, bench.device)
         rows = zip(found.labels.tolist(), found.scores.tolist(), found.boxes.tolist(), strict=True)
         things = tuple(
             Thing(detector.classes.wnids[label], detector.classes.name(label), score, (x1, y1, x2, y2))
@@ -132,6 +144,21 @@ def detect_images(run: Path, paths: list[Path], out: Path | None, least: float, 
             if score >= least
         )
         yield Sight(str(path), things, _drawn(out, path, picture, things))
+
+
+def _found(detector: FinishedDetector, picture: Picture, path: Path, given: Given | None) -> Found:
+    """What is found in one image. Raises DataError where its proposals should be given and are not."""
+    if isinstance(detector.network, RegionClassifier):
+        if given is None:
+            boxes = searched(picture.pixels, detector.how.search or Search()).astype(np.float32)
+            given = Given(path, {path.stem: boxes})
+        elif path.stem not in given.boxes:
+            raise DataError(
+                f"{given.path} has no proposals of {path}, only of {len(given.boxes):,} other images; give the file of "
+                "these images, or leave --proposals out to have them computed"
+            )
+    size = size_of(detector.member)
+    return Finder([detector.network], detector.how, detector.normal, size, given)(picture, path.stem)  # type: ignore[arg-type]
 
 
 def _drawn(out: Path | None, path: Path, picture: Picture, things: tuple[Thing, ...]) -> str:

@@ -36,6 +36,20 @@ class Regression:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Search:
+    """How proposals are computed: selective search (Uijlings et al. 2013), by default as R-CNN's released code has it.
+
+    That is its fast form: superpixels of each size, in HSV and in Lab, grouped by colour, texture, size and fill, and
+    again without colour.
+    """
+
+    width: int = 500  # pixels that the image is resized to; one more than four times as high is made that high
+    superpixels: tuple[int, ...] = (50, 100)  # their threshold k, and their least size in pixels of that image
+    sigma: float = 0.8  # of the blur before them
+    least_side: int = 20  # of a proposal, in pixels of that image
+
+
+@dataclass(frozen=True, kw_only=True)
 class Detector:
     """How objects are found: by regions, in a network that was a classifier (detection).
 
@@ -64,6 +78,7 @@ class Detector:
     object_share: float = 0.25  # of them, at most
     region_background: float = 0.0  # least overlap of a region of the background
     offset_deviations: tuple[float, float, float, float] = (0.1, 0.1, 0.2, 0.2)
+    search: Search | None = None  # r-cnn: how proposals are computed where none are given; None: by its defaults
     around: int = 16  # r-cnn: pixels of context about a region after warping
     context: bool = False  # global context beside each region (He et al. 2015, appendix B)
     refined: bool = False  # regions pooled again from their own boxes, and box voting

@@ -1,6 +1,6 @@
-"""What two processes do in the tests of test_processes.py: several small trainings in one start of torchrun.
+"""What two processes do in the tests of test_processes.py: several small trainings in one start.
 
-Run by torchrun with a data set and a folder for the runs.
+Run with a data set and a folder for the runs.
 """
 
 import copy
@@ -13,8 +13,10 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from small import BENCH, Told, averaged, training, uneven
+from forked import together
+from small import BENCH, SIX, Told, averaged, training, uneven
 
+from ilsvrc.cli import run as command
 from ilsvrc.errors import IlsvrcError
 from ilsvrc.jobs import train as job
 from ilsvrc.jobs.input import Splits, open_splits
@@ -85,10 +87,8 @@ def refused(processes: Processes, splits: Splits, directory: Path) -> None:
             (directory / f"{name}.{processes.rank}").write_text(str(error))
 
 
-def main() -> None:
-    """All of it."""
-    data, folder = Path(sys.argv[1]), Path(sys.argv[2])
-    torch.set_num_threads(1)
+def work(data: Path, folder: Path) -> None:
+    """All of it, in one of them."""
     processes = join(seat(), "sync")
     splits = open_splits(str(data))
     for how in ("sync", "ddp", "fsdp"):
@@ -125,4 +125,10 @@ def main() -> None:
     processes.leave()
 
 
-main()
+def commanded(data: Path, folder: Path) -> None:
+    """Six epochs of the command, which nobody disturbs."""
+    sys.exit(command([*SIX, "--data", str(data), "--out", str(folder / "six")]))
+
+
+together(2, work, Path(sys.argv[1]), Path(sys.argv[2]))
+together(2, commanded, Path(sys.argv[1]), Path(sys.argv[2]))

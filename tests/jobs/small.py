@@ -23,6 +23,9 @@ from ilsvrc.spec import BatchNorm, Member, MovingAverage
 SIZE = 48
 BENCH = Bench(torch.device("cpu"), "fp32", 1)
 QUIET = Watch(quiet=True)
+# A command that trains for two seconds; six epochs are enough to be disturbed in twice.
+WORDS = ["train", "resnet18", "--width", "0.1", "--image-size", "48", "--device", "cpu", "--precision", "fp32"]
+SIX = [*WORDS, "--epochs", "6"]
 
 
 def training(model: str = "resnet18", epochs: int = 2, batch: int = 16, seed: int = 0, width: float = 0.1) -> Training:

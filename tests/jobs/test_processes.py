@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small import BENCH, QUIET, averaged, training, uneven
+from small import BENCH, QUIET, SIX, WORDS, averaged, training, uneven
 from test_training import same_weights, without_clock
 
 from ilsvrc.cli import run as command
@@ -27,20 +27,21 @@ from ilsvrc.train.checkpoint import load_tensors
 from ilsvrc.train.parallel import ALONE, Processes, Seat, seat
 from ilsvrc.train.run import Run
 
-WORDS = ["train", "resnet18", "--width", "0.1", "--image-size", "48", "--device", "cpu", "--precision", "fp32"]
-
 
 @pytest.fixture(scope="session")
 def pair(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of what two processes did, by pair.py."""
     folder = tmp_path_factory.mktemp("pair")
-    line = launch.torchrun(2, [])[:-2]
-    done = subprocess.run(
-        [*line, str(Path(__file__).with_name("pair.py")), str(tiny), str(folder)],
-        capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    run_of("pair.py", tiny, folder)
     return folder
+
+
+def run_of(program: str, data: Path, folder: Path) -> None:
+    """Let a program of the tests do what it does."""
+    line = [sys.executable, str(Path(__file__).with_name(program)), str(data), str(folder)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(line, capture_output=True, text=True, timeout=300, env=environment)
+    assert done.returncode == 0, done.stderr
 
 
 def distance(one: Run, other: Run, model: str) -> float:
@@ -131,11 +132,7 @@ def test_averages_and_recomputed_statistics_of_two_processes_survive_a_stop_to_t
 
 @pytest.mark.slow
 def test_three_processes_that_were_killed_end_in_the_bits_of_three_that_were_not(tiny: Path, tmp_path: Path):
-    line = [*launch.torchrun(3, [])[:-2], str(Path(__file__).with_name("trio.py")), str(tiny), str(tmp_path)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    for killed in (True, False):
-        done = subprocess.run(line, capture_output=True, text=True, timeout=200, env=environment)
-        assert (done.returncode != 0) == killed, done.stderr
+    run_of("trio.py", tiny, tmp_path)
     assert not Run(tmp_path / "whole").state.with_name("state.previous.pt").exists()
     assert same_weights(Run(tmp_path / "killed"), Run(tmp_path / "whole"))
     assert without_clock(Run(tmp_path / "killed")) == without_clock(Run(tmp_path / "whole"))
@@ -181,8 +178,8 @@ def test_what_cannot_be_divided_is_the_same_sentence_in_both(name: str, sentence
     assert not (pair / name).exists()
 
 
-def started(data: Path, out: Path, *more: str) -> subprocess.Popen[str]:
-    line = [sys.executable, "-m", "ilsvrc", *WORDS, "--data", str(data), "--out", str(out), *more]
+def started(data: Path, out: Path, words: list[str]) -> subprocess.Popen[str]:
+    line = [sys.executable, "-m", "ilsvrc", *words, "--processes", "2", "--data", str(data), "--out", str(out)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
@@ -215,28 +212,11 @@ def rank_of(pid: int) -> str:
     return next((word[5:].decode() for word in words if word.startswith(b"RANK=")), "")
 
 
-@pytest.fixture(scope="session")
-def whole(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Ten epochs of two processes that nobody disturbed."""
-    out = tmp_path_factory.mktemp("whole") / "run"
-    process = started(tiny, out, "--processes", "2", "--epochs", "10")
-    printed, said = process.communicate(timeout=200)
-    assert process.returncode == 0, said
-    line = said.splitlines()[0]
-    assert re.fullmatch(
-        r"OMP_NUM_THREADS=1 \S*torchrun --standalone --nproc-per-node 2 -m ilsvrc train resnet18 .* --epochs 10", line
-    )
-    assert "--processes" not in line
-    assert len(re.findall("epoch +[0-9]+ of 10", said)) == 10, "one voice: a line per epoch"
-    assert printed.count("everything is in") == 1
-    return Run(out)
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-def test_a_kill_of_one_and_a_signal_to_all_end_in_the_same_bits(tiny: Path, whole: Run, tmp_path: Path):
-    first = started(tiny, tmp_path / "run", "--processes", "2", "--epochs", "10")
-    seen(first, "epoch  1 of 10")
+def test_a_kill_of_one_and_a_signal_to_all_end_in_the_same_bits(tiny: Path, pair: Path, tmp_path: Path):
+    first = started(tiny, tmp_path / "run", SIX)
+    seen(first, "epoch  1 of 6")
     victim = next(pid for pid in children(first.pid) if rank_of(pid) == "1")
     others = [pid for pid in children(first.pid) if pid != victim]
     os.kill(victim, signal.SIGKILL)
@@ -250,8 +230,8 @@ def test_a_kill_of_one_and_a_signal_to_all_end_in_the_same_bits(tiny: Path, whol
     assert rest[0].endswith("what was saved is intact, and the same command goes on from there")
     assert not any(Path(f"/proc/{pid}").exists() for pid in others)
 
-    second = started(tiny, tmp_path / "run", "--processes", "2", "--epochs", "10")
-    seen(second, "epoch  3 of 10")
+    second = started(tiny, tmp_path / "run", SIX)
+    seen(second, "epoch  3 of 6")
     second.send_signal(signal.SIGTERM)
     _, said = second.communicate(timeout=60)
     assert second.returncode == 143, said
@@ -259,9 +239,18 @@ def test_a_kill_of_one_and_a_signal_to_all_end_in_the_same_bits(tiny: Path, whol
     assert len(rest) == 1, said
     assert re.fullmatch(r"stopped in epoch \d+ of resnet18, saved in .*; the same command goes on from there", rest[0])
 
-    third = started(tiny, tmp_path / "run", "--processes", "2", "--epochs", "10")
-    _, said = third.communicate(timeout=120)
+    third = started(tiny, tmp_path / "run", SIX)
+    printed, said = third.communicate(timeout=120)
     assert third.returncode == 0, said
+    line = said.splitlines()[0]
+    assert re.fullmatch(
+        r"OMP_NUM_THREADS=1 \S*torchrun --standalone --nproc-per-node 2 -m ilsvrc train resnet18 .* --epochs 6 .*", line
+    )
+    assert "--processes" not in line
+    epochs = [int(number) for number in re.findall(r"epoch +(\d+) of 6", said)]
+    assert epochs == list(range(epochs[0], 7)), "one voice: a line per epoch"
+    assert printed.count("everything is in") == 1
+    whole = Run(pair / "six")
     assert same_weights(Run(tmp_path / "run"), whole)
     assert without_clock(Run(tmp_path / "run")) == without_clock(whole)
 
@@ -274,7 +263,7 @@ def test_an_image_that_one_process_cannot_read_ends_both_with_one_sentence(tiny:
     victim = sorted((tmp_path / "bad" / "train").rglob("*.JPEG"))[7]
     victim.write_bytes(b"\xff\xd8 not any more")
     # The first process takes the mean of all images and meets it: its sentence is the only one.
-    process = started(tmp_path / "bad", tmp_path / "run", "--processes", "2", "--epochs", "1")
+    process = started(tmp_path / "bad", tmp_path / "run", [*WORDS, "--epochs", "1"])
     _, said = process.communicate(timeout=120)
     assert process.returncode == 1
     assert said.count("error:") == 1, said

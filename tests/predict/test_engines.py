@@ -18,7 +18,7 @@ from ilsvrc.models import MODELS, build
 from ilsvrc.models.dpn import DPN, Form
 from ilsvrc.models.googlenet import GoogLeNet
 from ilsvrc.models.senet import SENet, resnext_block
-from ilsvrc.predict import engines
+from ilsvrc.predict import engines, vino
 from ilsvrc.predict.engines import ENGINES, Engine, missing, prepared
 from ilsvrc.predict.folding import folded
 from ilsvrc.predict.measure import calibrated, change
@@ -138,10 +138,18 @@ def test_torch_s_engines_agree_with_the_network(name: str, engine: Engine) -> No
 
 
 @needs_openvino
-@pytest.mark.parametrize("engine", ["openvino", "openvino-bf16", "int8"])
 @pytest.mark.parametrize("name", ["alexnet", pytest.param("googlenet", marks=pytest.mark.slow)])
-def test_openvino_s_engines_agree_with_the_network(name: str, engine: Engine) -> None:
-    agrees(name, engine, short)
+def test_openvino_s_engines_agree_with_the_network(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    convert, kept = vino.converted, []
+
+    def once(network: nn.Module, size: int) -> object:  # it is most of the time, and the same for all three
+        if not kept:
+            kept.append(convert(network, size))
+        return kept[0]
+
+    monkeypatch.setattr(vino, "converted", once)
+    for engine in ("openvino", "openvino-bf16", "int8"):
+        agrees(name, engine, short)
 
 
 @pytest.mark.slow

@@ -57,7 +57,7 @@ def test_generated_photographs_are_as_large_as_imagenet_s():
     sizes = [Image.open(io.BytesIO(content)).size for _, content in made]
     assert np.median(np.prod(sizes, axis=1)) == pytest.approx(500 * 375, rel=0.15)
     assert 60_000 < np.mean([len(content) for _, content in made]) < 200_000
-    assert made == photographs._generated(30)
+    assert made[:4] == photographs._generated(4)
 
 
 def test_the_command_prints_every_rate_and_ratio(archive: Path, monkeypatch, capsys):

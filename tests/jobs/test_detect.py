@@ -154,6 +154,14 @@ def test_detect_draws_what_it_finds_and_says_what_it_cannot_read(whole: Path, ti
     assert "1 of the images could not be read" in shown.err
 
 
+def test_a_faster_r_cnn_proposes_for_itself(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    words = ["detect", str(tmp_path), "--run", str(whole / "runs" / f"{KEY}.0"), "--device", "cpu"]
+    (tmp_path / "a.jpg").write_bytes(b"")
+    assert run([*words, "--out", str(tmp_path / "out"), "--proposals", str(tmp_path / "p.npz")]) == 1
+    assert "is a Faster R-CNN, which proposes for itself; leave --proposals out" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_train_takes_a_detection_entry_and_trains_its_classifier_first(tiny: Path, tmp_path: Path, capsys):
     words = ["train", KEY, "--data", str(tiny), "--epochs", "1", "--image-size", "48", "--width", "0.1"]
     assert run([*words, "--device", "cpu", "--out", str(tmp_path / "run")]) == 0

@@ -47,6 +47,7 @@ class Wish:
     out: Path
     runs: Path = Path("runs/tiny-imagenet")
     networks: tuple[str, ...] = tuple(WINNERS)
+    recipe: str = "modern"  # of those under the budget
     epochs: int = BUDGET
     best_epochs: int = BEST[2]  # 0 leaves the best recipe out
     seeds: tuple[int, ...] = (0,)
@@ -59,16 +60,16 @@ class Wish:
         found = {}
         for seed in self.seeds:
             for name in self.networks:
-                found[f"{name}.{seed}"] = self._order(name, WINNERS.get(name, SIZE), self.epochs, seed)
+                found[f"{name}.{seed}"] = self._order(name, WINNERS.get(name, SIZE), self.epochs, seed, self.recipe)
             if self.best_epochs:
                 found[f"best.{seed}"] = self._order(
                     BEST[0], BEST[1] if self.width is None else SIZE, self.best_epochs, seed
                 )
         return found
 
-    def _order(self, name: str, size: int, epochs: int, seed: int) -> Order:
+    def _order(self, name: str, size: int, epochs: int, seed: int, recipe: str = "modern") -> Order:
         return Order(
-            name=name, recipe="modern", epochs=epochs, width=self.width, image_size=size, seed=seed, batch=self.batch
+            name=name, recipe=recipe, epochs=epochs, width=self.width, image_size=size, seed=seed, batch=self.batch
         )
 
 
@@ -149,7 +150,7 @@ def table(rows: Sequence[dict[str, Any]], seen: dict[str, Any], splits: Splits) 
         "",
         f"{len(splits.train):,} images to learn from, {len(splits.val):,} to be judged on, one central crop each; "
         f"{len(splits.train.classes)} classes. Every epoch is in [{NAME}.json]({NAME}.json), the curves are in "
-        f"`{NAME}.html` beside it.",
+        f"`{NAME}.html` beside it. The recipes: " + "; ".join(dict.fromkeys(row["recipe"] for row in rows)) + ".",
         "",
         "| network | pixels | parameters | epochs | batch | seed | top-1 error | top-5 error | images/s | trained in |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
@@ -181,6 +182,7 @@ def _wish(words: Sequence[str] | None) -> tuple[Wish, bool]:
     parser.add_argument("--out", type=Path, default=usual.out, help="where the record is left")
     parser.add_argument("--runs", type=Path, default=usual.runs, help="where the trainings are left")
     parser.add_argument("--networks", nargs="+", default=usual.networks, help="those that run under the budget")
+    parser.add_argument("--recipe", default=usual.recipe, help="of those under the budget")
     parser.add_argument("--epochs", type=int, default=usual.epochs, help="the budget")
     parser.add_argument("--best-epochs", type=int, default=usual.best_epochs, help="of ResNet-50 at its best; 0: none")
     parser.add_argument("--seeds", nargs="+", type=int, default=usual.seeds)

@@ -7,6 +7,7 @@ table, every epoch of every training, and a page with their curves.
 
 import argparse
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,6 +46,7 @@ class Wish:
 
     data: str
     out: Path
+    name: str = NAME  # of the record's files
     runs: Path = Path("runs/tiny-imagenet")
     networks: tuple[str, ...] = tuple(WINNERS)
     recipe: str = "modern"  # of those under the budget
@@ -108,13 +110,19 @@ def record(wish: Wish, here: Bench, watch: Watch) -> Path:
         for place, order in orders.items():
             runs[place] = run_training(order.training(), splits, wish.runs / place, here, watch)
     rows = [_row(place, order, runs[place], len(splits.train.classes)) for place, order in orders.items()]
-    seen = {"command": command(), "machine": vars(machine(here.device)), "precision": here.precision}
+    seen = {"command": _words(), "machine": vars(machine(here.device)), "precision": here.precision}
     told = seen | {"data": splits.train.name, "fingerprint": splits.fingerprint, "runs": rows}
-    write_text(wish.out / f"{NAME}.json", json.dumps(told, indent=1) + "\n")
-    report([run.directory for run in runs.values()], wish.out / f"{NAME}.html")
-    page = wish.out / f"{NAME}.md"
-    write_text(page, "\n".join(table(rows, seen, splits)) + "\n")
+    write_text(wish.out / f"{wish.name}.json", json.dumps(told, indent=1) + "\n")
+    report([run.directory for run in runs.values()], wish.out / f"{wish.name}.html")
+    page = wish.out / f"{wish.name}.md"
+    write_text(page, "\n".join(table(rows, seen, splits, wish.name)) + "\n")
     return page
+
+
+def _words() -> str:
+    """The command, without the places that are of no use elsewhere."""
+    words = re.sub(r"--(data|runs|out) \S+", lambda found: f"--{found[1]} {found[1].upper()}", command())
+    return "scripts/record_tiny_imagenet " + words.partition(" ")[2]
 
 
 def _row(place: str, order: Order, run: Run, classes: int) -> dict[str, Any]:
@@ -142,15 +150,16 @@ def _row(place: str, order: Order, run: Run, classes: int) -> dict[str, Any]:
     }
 
 
-def table(rows: Sequence[dict[str, Any]], seen: dict[str, Any], splits: Splits) -> list[str]:
+def table(rows: Sequence[dict[str, Any]], seen: dict[str, Any], splits: Splits, name: str = NAME) -> list[str]:
     """The record as Markdown."""
     here = seen["machine"]
+    who = "The winners" if len(rows) > 1 else rows[0]["network"]
     lines = [
-        "# The winners on Tiny ImageNet, under one budget",
+        f"# {who} on Tiny ImageNet" + (", under one budget" if len(rows) > 1 else ""),
         "",
         f"{len(splits.train):,} images to learn from, {len(splits.val):,} to be judged on, one central crop each; "
-        f"{len(splits.train.classes)} classes. Every epoch is in [{NAME}.json]({NAME}.json), the curves are in "
-        f"`{NAME}.html` beside it. The recipes: " + "; ".join(dict.fromkeys(row["recipe"] for row in rows)) + ".",
+        f"{len(splits.train.classes)} classes. Every epoch is in [{name}.json]({name}.json), the curves are in "
+        f"`{name}.html` beside it. The recipes: " + "; ".join(dict.fromkeys(row["recipe"] for row in rows)) + ".",
         "",
         "| network | pixels | parameters | epochs | batch | seed | top-1 error | top-5 error | images/s | trained in |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
@@ -180,6 +189,7 @@ def _wish(words: Sequence[str] | None) -> tuple[Wish, bool]:
     parser = argparse.ArgumentParser(prog="record_tiny_imagenet", description=__doc__)
     parser.add_argument("--data", required=True, help="Tiny ImageNet: its folder, zip, or shards")
     parser.add_argument("--out", type=Path, default=usual.out, help="where the record is left")
+    parser.add_argument("--name", default=usual.name, help="of the record's files")
     parser.add_argument("--runs", type=Path, default=usual.runs, help="where the trainings are left")
     parser.add_argument("--networks", nargs="+", default=usual.networks, help="those that run under the budget")
     parser.add_argument("--recipe", default=usual.recipe, help="of those under the budget")

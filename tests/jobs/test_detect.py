@@ -18,7 +18,8 @@ from ilsvrc.entries.miniature_det import DETECTORS
 from ilsvrc.errors import BadImage, DataError, SpecError
 from ilsvrc.jobs.detect_feed import SceneFeed, open_halves, scene_of, sized, together
 from ilsvrc.jobs.detect_judge import by_kit, detections_of, objects_in, write_submission
-from ilsvrc.jobs.detect_run import Detecting, run_detecting
+from ilsvrc.jobs.detect_run import run_detecting
+from ilsvrc.jobs.detecting import Detecting
 from ilsvrc.jobs.input import Normal
 from ilsvrc.jobs.race import race
 from ilsvrc.jobs.wishes import Wishes

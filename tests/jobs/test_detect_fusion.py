@@ -37,6 +37,7 @@ from ilsvrc.train.run import Run
 from ilsvrc.transforms.picture import Picture
 
 KEY = "msra-2015-det"
+FEW: dict[str, Any] = {"kept_testing": (200, 5), "refined": False}  # judged quickly, where verdicts do not matter
 HOW = DETECTORS[KEY].boxes
 assert isinstance(HOW, Detector)
 
@@ -45,7 +46,7 @@ def entry_of(copies: int, **how: Any) -> Entry:
     """The miniature made tiny; every detection counts, however unsure, so that there are some to compare."""
     small = training("resnet18").member
     member = replace(DETECTORS[KEY].members[0], image_size=small.image_size, width=small.width, copies=copies)
-    few = {"score": 0.0, "most": 20, "kept_training": (200, 30), "kept_testing": (200, 10), "regions_taught": 12}
+    few = {"score": 0.0, "most": 100, "kept_training": (200, 30), "kept_testing": (200, 40), "regions_taught": 12}
     return replace(DETECTORS[KEY], members=(member,), boxes=replace(HOW, **{**few, **how}))
 
 
@@ -99,6 +100,7 @@ def test_each_network_is_a_run_of_its_own_and_all_are_judged_together(two: Path,
     spec, scores = Run(two).spec()["asked"], scores_of(two)
     assert (spec["fused"], spec["seed"], spec["network2"]["seed"]) == (2, 0, 1)
     assert scores["alone"] == [scores_of(two / name)["mean_ap"] for name in ("network1", "network2")]
+    assert len({*scores["alone"], scores["mean_ap"], 0.0}) == 4, "or nothing is told apart here"
     detectors = load_detectors(two)
     found = judge(Finder(lookers(detectors, BENCH), detectors[0].how), halves.val, USUAL)
     known = read_spotted(two / "spotted.npz")
@@ -127,21 +129,24 @@ def test_stopped_in_the_second_network_it_goes_on_to_the_same_bits(two, classifi
             os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(Stopped, match="network2"):
-        run_detectors(asked(classifier, epochs=2), halves, tmp_path / "det", BENCH, Told("epoch  1 of 2", stop))
+        run_detectors(asked(classifier, epochs=2, **FEW), halves, tmp_path / "det", BENCH, Told("epoch  1 of 2", stop))
     assert not Run(tmp_path / "det").scores.exists()
     first = Run(tmp_path / "det" / "network1").weights
     before = first.stat().st_mtime_ns
-    run_detectors(asked(classifier, epochs=2), halves, tmp_path / "det", BENCH, QUIET)
+    run_detectors(asked(classifier, epochs=2, **FEW), halves, tmp_path / "det", BENCH, QUIET)
     assert first.stat().st_mtime_ns == before, "a network that is done is not trained again"
-    whole = run_detecting(asked(classifier, epochs=2)[1], halves, tmp_path / "whole", BENCH, QUIET)
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / "det").rglob("*") if path.is_file()}
+    run_detectors(asked(classifier, epochs=2, **FEW), halves, tmp_path / "det", BENCH, QUIET)
+    assert all(path.stat().st_mtime_ns == when for path, when in files.items()), "nor is what is done judged again"
+    whole = run_detecting(asked(classifier, epochs=2, **FEW)[1], halves, tmp_path / "whole", BENCH, QUIET)
     one, other = load_tensors(whole.weights), load_tensors(tmp_path / "det" / "network2" / "weights.safetensors")
     assert all(torch.equal(value, other[name]) for name, value in one.items())
     with pytest.raises(SpecError, match="fused = 2, and 3 is asked now"):
-        run_detectors(asked(classifier, 3, epochs=2), halves, tmp_path / "det", BENCH, QUIET)
+        run_detectors(asked(classifier, 3, epochs=2, **FEW), halves, tmp_path / "det", BENCH, QUIET)
 
 
 def test_the_steps_of_alternating_training_are_in_each_network(classifier, halves, tmp_path: Path):
-    run_ = run_detectors(asked(classifier, steps="alternating"), halves, tmp_path / "det", BENCH, QUIET)
+    run_ = run_detectors(asked(classifier, steps="alternating", **FEW), halves, tmp_path / "det", BENCH, QUIET)
     places = {path.parent.relative_to(tmp_path / "det").as_posix() for path in (tmp_path / "det").rglob("spec.json")}
     steps = {f"network{n}/step{step}" for n in (1, 2) for step in (1, 2, 3)}
     assert places == {".", "network1", "network2", *steps}
@@ -195,6 +200,8 @@ def test_train_and_race_take_an_entry_of_two(two, classifier, tiny, tmp_path: Pa
     scores = scores_of(tmp_path / "race" / "runs" / f"{KEY}.0")
     assert (raced["mean_ap"], raced["title"]) == (scores["mean_ap"], "2 × Faster R-CNN, ResNet-18")
     assert raced["notes"][0].startswith("mean AP of each network alone: ")
+    network = load_detectors(tmp_path / "race" / "runs" / f"{KEY}.0")[0].network
+    assert raced["parameters"] == 2 * sum(parameter.numel() for parameter in network.parameters())
     assert len(scores["alone"]) == 2
 
 

@@ -20,10 +20,10 @@ SCENE = Scene(64, 64, torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
 A, B = (2.0, 2.0, 21.0, 21.0), (40.0, 40.0, 59.0, 59.0)
 
 
-def made(seed: int) -> FasterRCNN:
+def made(seed: int, name: str = "resnet18", side: int = 64) -> FasterRCNN:
     """A detector whose new layers are drawn so wide that seeds differ in what they find."""
     torch.manual_seed(0)
-    network = FasterRCNN(models.build("resnet18", 1, 64, 0.07), 3, 6)
+    network = FasterRCNN(models.build(name, 1, side, 0.07), 3, 6)
     initialise(network, seed)
     with torch.no_grad():
         for layer in network.new_layers():
@@ -44,6 +44,13 @@ def test_a_network_twice_finds_what_it_finds_once(refined: bool):
     assert torch.equal(one.labels, two.labels)
     assert torch.allclose(one.scores, two.scores, atol=1e-6)
     assert torch.allclose(one.boxes, two.boxes, atol=1e-3)
+
+
+def test_networks_of_different_families_judge_together():
+    how = replace(HOW, region_size=None, refined=True)
+    found = find([made(1), made(2, "zfnet", 80)], [look(), look()], how)
+    assert len(found.labels) == 9
+    assert torch.isfinite(found.boxes).all()
 
 
 def test_every_network_is_shown_the_image_as_it_was_taught_to_be():

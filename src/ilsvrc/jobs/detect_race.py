@@ -110,12 +110,14 @@ def _run(entry: Entry, path: str, halves: Halves, runs: Path, under: tuple[Wishe
     assert isinstance(entry.boxes, Detector)
     if entry.boxes.kind == "r-cnn":
         _propose(entry.boxes.search or Search(), halves.path, bench, watch)
-    asked = []
+    asked, places = [], set[Path]()
     for one, seed in each_of(entry, wishes.seed):
         training = replace(classifier_training(one, wishes.seed, wishes.epochs), reading=wishes.reading)
         place = runs / f"{training.member.model}.{wishes.seed}"
-        first = run_training(training, open_splits(path), place, bench, watch)
-        asked.append(detecting(one, first.directory, wishes.epochs, seed, wishes.reading))
+        if place not in places:
+            run_training(training, open_splits(path), place, bench, watch)
+            places.add(place)
+        asked.append(detecting(one, place, wishes.epochs, seed, wishes.reading))
     return run_detectors(asked, halves, runs / f"{entry.key}.{wishes.seed}", bench, watch)
 
 

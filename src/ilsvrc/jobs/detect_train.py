@@ -36,11 +36,12 @@ def train_entry(order: "Order", path: str, directory: Path, bench: Bench, watch:
     entry, halves = ordered(order), open_halves(path)
     watch.say(f"{entry.key} as in {entry.members[0].recipe.source}")
     with watch.live():
-        asked = []
+        asked, starts = [], dict[str, Path]()
         for one, seed in each_of(entry, order.seed):
-            place = directory / classifier_name(entry, one)
-            start = order.start or classifier_for(one, order, path, place, bench, watch)
-            asked.append(detecting(one, start, order.epochs, seed, order.reading))
+            name = classifier_name(entry, one)
+            if name not in starts:
+                starts[name] = order.start or classifier_for(one, order, path, directory / name, bench, watch)
+            asked.append(detecting(one, starts[name], order.epochs, seed, order.reading))
         run = run_detectors(asked, halves, directory, bench, watch)
     found, alone = (run.read_scores() or {})["mean_ap"], ", ".join(f"{value:.1%}" for value in alone_in(run))
     of = f" (of each of {len(asked)} networks alone: {alone})" if alone else ""

@@ -325,18 +325,19 @@ def test_r_cnns_judge_the_same_proposals_and_those_of_another_search_are_said(cl
     own = Search(width=64)
     halves = proposed(tiny, tmp_path, train=own, val=replace(own, superpixels=(100,)))
     pair = asked(classifier, kind="r-cnn", around=4, search=own)
-    watch = Told()
+    logs: list[int] = []
+    watch = Told("another search", lambda: logs.append(len([*(tmp_path / "det-run").rglob("log.jsonl")])))
     run_detectors(pair, halves, tmp_path / "det-run", BENCH, watch)
     said = "val.npz has proposals of another search than the entry's: superpixels = [100], and the entry has [50, 100]"
-    assert [line.strip() for line in watch.lines].count(said) == 2, "before each network's training"
+    assert (logs, [line.strip() for line in watch.lines].count(said)) == ([0, 1], 2), "before the first epoch of each"
     kept = [scores_of(tmp_path / place)["data"] for place in ("det-run", "det-run/network1", "det-run/network2")]
     assert kept[0] == kept[1] == kept[2]
     assert [line for line in kept[0] if "search" in line] == [said]
     assert run(["evaluate", str(tmp_path / "det-run"), "--device", "cpu"]) == 0
     assert said in " ".join(capsys.readouterr().out.split())
     assert run(["ensemble", str(tmp_path / "det-run"), "--device", "cpu", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["remarks"], told["all"]) == ([said], scores_of(tmp_path / "det-run")["mean_ap"])
+    found = json.loads(capsys.readouterr().out)
+    assert (found["remarks"], found["all"]) == ([said], scores_of(tmp_path / "det-run")["mean_ap"])
 
 
 def test_what_may_differ_between_detectors_are_fields_of_a_detector():

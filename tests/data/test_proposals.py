@@ -51,3 +51,13 @@ def test_a_set_without_proposals_says_where_they_belong(tmp_path: Path):
     (tmp_path / "proposals").mkdir()
     np.savez(tmp_path / "proposals" / "train.npz", a=np.zeros((1, 4)))
     assert find_proposals(tmp_path, "train").of("a").shape == (1, 4)
+
+
+def test_a_note_beside_them_says_by_which_search_they_were_computed(tmp_path: Path):
+    np.savez(tmp_path / "val.npz", a=np.array([[0, 0, 9, 9]]))
+    assert read_proposals(tmp_path / "val.npz").search is None, "from elsewhere"
+    (tmp_path / "val.json").write_text('{"asked": {"search": {"width": 500}}}')
+    assert read_proposals(tmp_path / "val.npz").search == {"width": 500}
+    for damaged in ("{", "[]", '{"asked": {}}', '{"asked": {"search": 3}}'):
+        (tmp_path / "val.json").write_text(damaged)
+        assert read_proposals(tmp_path / "val.npz").search is None

@@ -53,7 +53,7 @@ OPTIONS: dict[str, set[str]] = {
         *{"RUN", "--data", "--split", "--protocol", "--model", "--save", "--half", "--device", "--engine", "--within"},
         *{"--reference-decode", "--bad-images", "--json"},
     },
-    "ensemble": {"MEMBERS", "--weights", "--out", "--meta", "--json"},
+    "ensemble": {"MEMBERS", "--weights", "--out", "--meta", "--device", "--json"},
     "localize": {"IMAGES", "--run", "--out", "--top", "--device", "--precision", "--json"},
     "report": {"RUNS", "--out"},
     "claims": {"--json"},

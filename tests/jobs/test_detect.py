@@ -18,7 +18,8 @@ from ilsvrc.entries.miniature_det import DETECTORS
 from ilsvrc.errors import BadImage, DataError, SpecError
 from ilsvrc.jobs.detect_feed import SceneFeed, open_halves, scene_of, sized, together
 from ilsvrc.jobs.detect_judge import by_kit, detections_of, objects_in, write_submission
-from ilsvrc.jobs.detect_run import Detecting, run_detecting
+from ilsvrc.jobs.detect_run import run_detecting
+from ilsvrc.jobs.detecting import Detecting
 from ilsvrc.jobs.input import Normal
 from ilsvrc.jobs.race import race
 from ilsvrc.jobs.wishes import Wishes
@@ -114,10 +115,15 @@ def test_an_r_cnn_learns_from_proposals_beside_the_images(whole: Path, tiny: Pat
         samples = [dataset[index] for index in range(len(dataset))][1:]  # the first has none
         boxes = {s.name.rpartition("/")[2]: np.concatenate([s.boxes, s.boxes + 9, [[0, 0, 20, 20]]]) for s in samples}
         np.savez(det / "proposals" / f"{split}.npz", **boxes)
+        if split == "train":
+            with pytest.raises(DataError, match=r"has no proposals/val\.npz"):
+                run_detecting(asked, halves, tmp_path / "run", BENCH, QUIET)
+            assert not Run(tmp_path / "run").log(), "which is said before the first epoch, not after the last"
     run_ = run_detecting(asked, halves, tmp_path / "run", BENCH, QUIET)
     scores = run_.read_scores() or {}
     assert 0 <= scores["mean_ap"] <= 1
-    assert any("1 of" in line and "have no proposals in train.npz" in line for line in scores["data"])
+    lacking = [line for line in scores["data"] if "have no proposals" in line]
+    assert [line.partition(":")[0] for line in lacking] == ["train", "val"], "each split is said, once"
 
 
 def test_a_classifier_of_another_size_is_refused(whole: Path, tiny: Path, tmp_path: Path):

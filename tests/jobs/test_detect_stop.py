@@ -13,7 +13,8 @@ from small import BENCH, QUIET, Told, training
 from ilsvrc.entries.miniature_det import DETECTORS
 from ilsvrc.jobs.detect_feed import Halves, open_halves
 from ilsvrc.jobs.detect_judge import read_spotted
-from ilsvrc.jobs.detect_run import Detecting, run_detecting
+from ilsvrc.jobs.detect_run import run_detecting
+from ilsvrc.jobs.detecting import Detecting
 from ilsvrc.jobs.input import Splits
 from ilsvrc.jobs.interrupt import Stopped
 from ilsvrc.jobs.train import run_training

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +11,15 @@ import pytest
 from small import BENCH, QUIET
 
 from ilsvrc.cli import run
-from ilsvrc.data.proposals import read_proposals
+from ilsvrc.data.proposals import find_proposals, read_proposals
 from ilsvrc.errors import DataError, SpecError
 from ilsvrc.jobs import propose as job
+from ilsvrc.jobs.detect_feed import other_search
 from ilsvrc.jobs.detect_race import seats
 from ilsvrc.jobs.propose import propose, search_of
 from ilsvrc.jobs.race import race
 from ilsvrc.jobs.wishes import Wishes
-from ilsvrc.spec import Search
+from ilsvrc.spec import Detector, Search
 
 KEY = "googlenet-2014-det"
 SMALL = Search(width=64, superpixels=(100,), least_side=10)
@@ -83,6 +85,17 @@ def test_the_command_writes_both_splits_and_does_nothing_twice(det: Path, capsys
     assert capsys.readouterr().out == first.replace("computed", "stand already")
     assert run([*words[:2], "--splits", "val"]) == 1
     assert "search.least_side = 10, and 20 is asked now; delete val.npz" in " ".join(capsys.readouterr().err.split())
+
+
+@needs_opencv
+def test_the_note_of_proposals_tells_the_search_of_another_entry(det: Path):
+    propose(str(det), "val", SMALL)
+    given, how = find_proposals(det, "val"), Detector(classifier="", kind="r-cnn")
+    assert other_search(given, replace(how, search=SMALL)) == ""
+    words = "val.npz has proposals of another search than the entry's: least_side = 10, and the entry has 20"
+    assert other_search(given, how) == words, "one without a search of its own has the defaults"
+    given.path.with_suffix(".json").unlink()
+    assert other_search(find_proposals(det, "val"), how) == "", "of proposals from elsewhere nothing is known"
 
 
 @needs_opencv

@@ -199,7 +199,7 @@ def test_every_trunk_learns_and_finds(name: str):
     assert math.isfinite(loss.item())
     missing = [name for name, p in network.named_parameters() if p.grad is None]
     assert missing == []
-    found = find([network.eval()], [Look(images[:1], scenes[0])], replace(how, score=0.0))
+    found = find([network.eval()], [[Look(images[:1], scenes[0])]], replace(how, score=0.0))
     assert torch.isfinite(found.boxes).all()
     assert (found.boxes[:, 2:] <= 63).all()
 
@@ -216,20 +216,11 @@ def test_context_doubles_what_a_region_is_judged_by():
     assert math.isfinite(loss.item())
 
 
-def test_an_ensemble_of_a_network_with_itself_finds_what_it_finds():
-    network = _network("resnet18").eval()
-    look = Look(torch.randn(1, 3, 64, 64), _scene(side=64))
-    how = replace(SMALL, score=0.0, kept_testing=(50, 5))
-    one, two = find([network], [look], how), find([network, network], [look], how)
-    assert set(one.labels.tolist()) == set(two.labels.tolist())
-    assert two.scores.max().item() == pytest.approx(one.scores.max().item())
-
-
 def test_one_scale_twice_finds_what_it_finds_once():
     network = _network("resnet18").eval()
     look = Look(torch.randn(1, 3, 64, 64), _scene(side=64))
     how = replace(SMALL, score=0.0)
-    one, two = find([network], [look], how), find([network], [look, look], how)
+    one, two = find([network], [[look]], how), find([network], [[look, look]], how)
     assert torch.allclose(one.boxes, two.boxes, atol=1e-3)
 
 

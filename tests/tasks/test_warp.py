@@ -10,7 +10,7 @@ from ilsvrc import models
 from ilsvrc.models.rcnn import RegionClassifier, initialise
 from ilsvrc.spec import Detector
 from ilsvrc.tasks.detect import Scene
-from ilsvrc.tasks.find import find_given
+from ilsvrc.tasks.find import Shown, find_given
 from ilsvrc.tasks.learn import warped_loss
 from ilsvrc.tasks.warp import warped
 
@@ -53,6 +53,7 @@ def test_r_cnn_learns_from_given_proposals_and_finds(name: str):
     loss.backward()
     assert math.isfinite(loss.item())
     assert all(parameter.grad is not None for parameter in network.parameters())
-    found = find_given([network.eval()], image, given, scene, how, 80)
+    shown = [Shown(image, 80)]
+    found = find_given([network.eval()], shown, given, scene, how)
     assert torch.isfinite(found.boxes).all()
-    assert len(find_given([network], image, given[:0], scene, how, 80).labels) == 0
+    assert len(find_given([network], shown, given[:0], scene, how).labels) == 0

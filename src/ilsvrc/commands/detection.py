@@ -8,6 +8,7 @@ from cyclopts import Parameter, validators
 from ilsvrc.commands.options import Flag
 from ilsvrc.errors import DataError
 
+Runs = Annotated[tuple[Path, ...], Parameter(negative="")]
 Images = Annotated[tuple[str, ...], Parameter(negative="")]
 Positive = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 Share = Annotated[float, Parameter(validator=validators.Number(gte=0, lte=1))]
@@ -17,7 +18,7 @@ def detect(
     images: Images,
     /,
     *,
-    run: Path,
+    run: Runs,
     out: Path | None = Path("detections"),
     least: Share = 0.5,
     proposals: Path | None = None,
@@ -31,7 +32,7 @@ def detect(
     images
         Files, folders (with what is below them) and patterns such as 'photos/*.jpg'.
     run
-        The directory of a finished detection training.
+        The directory of a finished detection training, by all its networks; repeat it for several that judge together.
     out
         Where the drawings go.
     least

@@ -31,7 +31,7 @@ def train(
     Parameters
     ----------
     name
-        A network of `ilsvrc models`, or an entry of `ilsvrc list` to localization (all its regressors) or detection.
+        A network of `ilsvrc models`, or an entry of `ilsvrc list` to localization or detection: all its networks.
     data
         A data set: folders of classes, the official layout, Tiny ImageNet, or a mini set.
     recipe
@@ -155,30 +155,37 @@ def ensemble(
     weights: str = "equal",
     out: Path | None = None,
     meta: Path | None = None,
+    device: str = "auto",
     json: Flag = False,
 ) -> None:
     """Combine what several networks said of the same images: each, each pair, each left out, and the gain of all.
 
+    Detectors look at the val images of their data again, together: each, each left out, and the gain of all.
+
     Parameters
     ----------
     members
-        Score files that evaluate --save wrote, or finished runs by their own protocol: two or more.
+        Score files that evaluate --save wrote, or finished runs by their own protocol: two or more. Or detection runs:
+        two or more, or one of several networks.
     weights
         equal, a number for each member (1,1,2), or fitted: on one half of the images, and judged on the other.
     out
-        Write the combination as a submission in the kit's form: a line of five guesses per image.
+        Write the combination as a submission in the kit's form: a line of five guesses per image, or one per detection.
     meta
         The kit's meta.mat, whose ids the submission shall have; else classes are numbered by sorted WordNet id from 1.
+    device
+        Where detectors look: auto, cpu, cuda or cuda:1.
     json
         Print JSON, for machines.
     """
     from ilsvrc.commands.output import print_json, show
-    from ilsvrc.jobs.ensemble import ensemble as job
-    from ilsvrc.jobs.ensemble import parsed
-    from ilsvrc.reports.ensemble_tables import lines
+    from ilsvrc.jobs.machine import keep_memory
+    from ilsvrc.jobs.together import together
+    from ilsvrc.reports.progress import Watch
 
-    found = job(members, parsed(weights), out, meta)
-    print_json(found.as_json()) if json else show(*lines(found))
+    keep_memory()
+    found = together(members, weights, out, meta, device, Watch())
+    print_json(found.as_json()) if json else show(*found.lines())
 
 
 COMMANDS = (train, evaluate, ensemble, report)

@@ -5,9 +5,11 @@ pixels from 0, both edges inside. A `.mat` is selective search's release for R-C
 `boxes`, a cell array of (P, 4) with ymin, xmin, ymax, xmax in pixels from 1.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +24,7 @@ class Given:
 
     path: Path
     boxes: dict[str, np.ndarray]  # of each name (P, 4) float32, pixels from 0, both edges inside
+    search: dict[str, Any] | None = None  # by which they were computed, where a note beside them says it
 
     def of(self, name: str) -> np.ndarray:
         """(P, 4): those of an image, none where the file does not name it."""
@@ -64,7 +67,16 @@ def read_proposals(path: Path) -> Given:
         raise DataError(
             f"{path} has no proposals that can be read ({error}); docs/detection.md shows the form"
         ) from error
-    return Given(path, {name: _checked(path, name, boxes) for name, boxes in tables.items()})
+    return Given(path, {name: _checked(path, name, boxes) for name, boxes in tables.items()}, _noted(path))
+
+
+def _noted(path: Path) -> dict[str, Any] | None:
+    """The search that the note of `ilsvrc proposals` names; None of proposals from elsewhere, which have none."""
+    try:
+        said = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        return dict(said["asked"]["search"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _of_numpy(path: Path) -> dict[str, np.ndarray]:

@@ -174,6 +174,7 @@ DETECTION = Entry(
         "superpixels of twice the size: thresholds and least sizes of 100 and 200 for the 50 and 100 of R-CNN's code",
         "whether the classes are R-CNN's linear SVMs or the network's own is not said: the network's own",
         "boxes are not regressed in the paper (lack of time); here a regressor learns, as in R-CNN",
+        "six networks: of what they differ in nothing is said; seed alone, all from one classifier",
     ),
 )
 

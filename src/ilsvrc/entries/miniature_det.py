@@ -44,12 +44,13 @@ WINDOWS: Recipe = replace(
     ),
 )
 
-# Entry -> what races for it: one member, as large as the miniature of the classifier it starts from.
+# Entry -> what races for it: one network, as large as the miniature of the classifier it starts from.
 DETECTORS: dict[str, Entry] = {
     "googlenet-2014-det": replace(
         googlenet_2014.DETECTION,
         members=(replace(MINIATURES["googlenet-2014-cls"], recipe=WINDOWS),),
         protocol=Dense(short_sides=(128,), mirror=False),
+        gaps=(*googlenet_2014.DETECTION.gaps, "one network, where the entry is six that judge together"),
         boxes=replace(
             googlenet_2014.DETECTOR,
             short_side=128,
@@ -64,6 +65,7 @@ DETECTORS: dict[str, Entry] = {
         msra_2015.DETECTION,
         members=(replace(MINIATURES["msra-2015-cls"], recipe=REGIONS),),
         protocol=Dense(short_sides=(128,), mirror=False),
+        gaps=(*msra_2015.DETECTION.gaps, "one network, where the entry is three that judge together"),
         boxes=replace(
             msra_2015.DETECTOR,
             short_side=128,

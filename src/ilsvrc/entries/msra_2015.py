@@ -159,7 +159,7 @@ DETECTION = Entry(
         "specification has the other way)",
         "refinement pools again from the box of each region's surest class; the paper does not say which of its boxes",
         "which two scales a region takes is not printed: the largest at which it has at most 224² pixels, and the next",
-        "three networks: of what they differ in nothing is said; seed alone",
+        "three networks: of what they differ in nothing is said; seed alone, all from one classifier",
         "trained on train and val1, judged on val2 (halves of R-CNN, not of the challenge); here on train and val",
     ),
 )

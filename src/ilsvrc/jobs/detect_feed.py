@@ -1,10 +1,11 @@
 """From a detection set to scenes on the device: images at the detector's size, boxes with them, a batch at a time."""
 
+import json
 import random
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -22,10 +23,11 @@ from ilsvrc.data.proposals import Given
 from ilsvrc.data.sample import Classes, Dataset
 from ilsvrc.errors import BadImage, DataError
 from ilsvrc.jobs.input import Normal
-from ilsvrc.spec import Detector, Mirror, Recipe
+from ilsvrc.spec import Detector, Mirror, Recipe, Search
 from ilsvrc.tasks import boxes as b
 from ilsvrc.tasks.detect import Scene
 from ilsvrc.train.loop import Place
+from ilsvrc.train.run import first_difference
 from ilsvrc.transforms import geometry
 from ilsvrc.transforms.picture import Picture
 
@@ -63,6 +65,17 @@ def place_of(path: str) -> str:
         f"{path} holds no detection set (images with boxes of several classes, docs/data.md); give the path of one, "
         "of Data/DET, or of a mini set built with detection"
     )
+
+
+def other_search(given: Given | None, how: Detector) -> str:
+    """That proposals were computed by another search than the detector's own, in words; '' where none is known."""
+    own = json.loads(json.dumps(asdict(how.search or Search())))
+    difference = first_difference(given.search, own) if given and given.search is not None else None
+    if given is None or difference is None:
+        return ""
+    name, was, now = difference
+    where = f"{given.path.name} has proposals of another search than the entry's"
+    return f"{where}: {name} = {was}, and the entry has {now}"
 
 
 @dataclass(eq=False)

@@ -1,8 +1,9 @@
 """A detector on a split: what it finds in each image, and the kit's verdict on it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,65 +17,78 @@ from ilsvrc.jobs.input import Normal
 from ilsvrc.models.rcnn import FasterRCNN, RegionClassifier
 from ilsvrc.scoring import Detection, Detections, Objects, detect, write_detections
 from ilsvrc.spec import Detector
-from ilsvrc.tasks.find import Found, Look, find, find_given
+from ilsvrc.tasks.find import Found, Look, Shown, find, find_given
 from ilsvrc.train.checkpoint import write_whole
 from ilsvrc.transforms.picture import Picture
+
+SPOTTED = "spotted.npz"  # in a run's directory: what it found on val, exactly
 
 # Detections are kept with labels + 1 as ids and places + 1 as numbers; the kit's own come in when a file is written.
 
 
-def looks_of(picture: Picture, how: Detector, normal: Normal, device: torch.device) -> list[Look]:
-    """The image at the scales it is looked at, the one for proposals first and then all of `test_sides`."""
-    found = []
+def looks_of(
+    picture: Picture, how: Detector, normals: Sequence[Normal], device: torch.device
+) -> tuple[tuple[Look, ...], ...]:
+    """For each normal the image at the scales it is looked at, in the order of `test_sides`."""
+    scales = []
     for side in how.test_sides or (how.short_side,):
         longest = round(how.long_side * side / how.short_side)
         small = sized(replace(picture, boxes=picture.boxes[:0]), side, longest)
-        images = tensor_of(small, normal)[None].to(device, memory_format=torch.channels_last)
-        found.append(Look(images, scene_of(small, np.zeros(0, np.int64)).to(device)))
-    return found
+        scene = scene_of(small, np.zeros(0, np.int64)).to(device)
+        images = [tensor_of(small, normal)[None] for normal in normals]
+        scales.append([Look(each.to(device, memory_format=torch.channels_last), scene) for each in images])
+    return tuple(zip(*scales, strict=True))
 
 
-def found_in(
-    networks: Sequence[FasterRCNN], picture: Picture, how: Detector, normal: Normal, device: torch.device
-) -> Found:
-    """What networks in eval mode find in a decoded image, in its own pixels, clipped to it."""
-    looks = looks_of(picture, how, normal, device)
-    first = min(range(len(looks)), key=lambda k: abs(looks[k].scene.height - _height(picture, how)))
-    found = find(networks, looks, how, first)
-    scene = looks[first].scene
-    scale = found.boxes.new_tensor([picture.width / scene.width, picture.height / scene.height] * 2)
-    edge = found.boxes.new_tensor([0, 0, 1, 1])
-    boxes = (found.boxes + edge) * scale - edge
-    return Found(boxes.cpu(), found.labels.cpu(), found.scores.cpu())
+@dataclass(frozen=True, eq=False)
+class Looker:
+    """A detector in eval mode, and how it was taught to be shown images."""
+
+    network: FasterRCNN | RegionClassifier
+    normal: Normal
+    size: int = 0  # of a warped region, in pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Finder:
+    """What looks for objects: Faster R-CNNs, or R-CNNs on the proposals that came with the images.
+
+    All of one kind and by one `how`; several are an ensemble.
+    """
+
+    lookers: Sequence[Looker]
+    how: Detector
+    given: Given | None = None
+
+    def __call__(self, picture: Picture, name: str) -> Found:
+        """What is found in a decoded image, in its own pixels, clipped to it."""
+        found = self._proposed(picture) if self.how.kind == "faster r-cnn" else self._given(picture, name)
+        return Found(found.boxes.cpu(), found.labels.cpu(), found.scores.cpu())
+
+    def _proposed(self, picture: Picture) -> Found:
+        networks = [each.network for each in self.lookers if isinstance(each.network, FasterRCNN)]
+        device = next(networks[0].parameters()).device
+        looks = looks_of(picture, self.how, [each.normal for each in self.lookers], device)
+        scenes = [look.scene for look in looks[0]]
+        first = min(range(len(scenes)), key=lambda k: abs(scenes[k].height - _height(picture, self.how)))
+        found = find(networks, looks, self.how, first)
+        scale = found.boxes.new_tensor([picture.width / scenes[first].width, picture.height / scenes[first].height] * 2)
+        edge = found.boxes.new_tensor([0, 0, 1, 1])
+        return replace(found, boxes=(found.boxes + edge) * scale - edge)
+
+    def _given(self, picture: Picture, name: str) -> Found:
+        assert self.given is not None
+        networks = [each.network for each in self.lookers if isinstance(each.network, RegionClassifier)]
+        device = next(networks[0].parameters()).device
+        scene = scene_of(picture, np.zeros(0, np.int64)).to(device)
+        proposed = torch.from_numpy(self.given.of(name)).to(device)
+        shown = [Shown(tensor_of(picture, each.normal).to(device), each.size) for each in self.lookers]
+        return find_given(networks, shown, proposed, scene, self.how)
 
 
 def _height(picture: Picture, how: Detector) -> float:
     scale = min(how.short_side / min(picture.width, picture.height), how.long_side / max(picture.width, picture.height))
     return picture.height * scale
-
-
-@dataclass(frozen=True, eq=False)
-class Finder:
-    """What looks for objects: detectors in eval mode, or R-CNNs on the proposals that came with the images."""
-
-    networks: Sequence[FasterRCNN] | Sequence[RegionClassifier]
-    how: Detector
-    normal: Normal
-    size: int = 0  # of a warped region, in pixels
-    given: Given | None = None
-
-    def __call__(self, picture: Picture, name: str) -> Found:
-        """What is found in a decoded image, in its own pixels."""
-        device = next(self.networks[0].parameters()).device
-        detectors = [network for network in self.networks if isinstance(network, FasterRCNN)]
-        if detectors:
-            return found_in(detectors, picture, self.how, self.normal, device)
-        assert self.given is not None
-        scene = scene_of(picture, np.zeros(0, np.int64)).to(device)
-        proposed = torch.from_numpy(self.given.of(name)).to(device)
-        windows = [network for network in self.networks if isinstance(network, RegionClassifier)]
-        found = find_given(windows, tensor_of(picture, self.normal).to(device), proposed, scene, self.how, self.size)
-        return Found(found.boxes.cpu(), found.labels.cpu(), found.scores.cpu())
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,9 +123,10 @@ def objects_in(dataset: Dataset) -> Objects:
 
 def judge(finder: Finder, dataset: Dataset, reading: Reading, objects: Objects | None = None) -> Spotted:
     """Find objects in every image of the split and score them. Raises BadImage where reading says so."""
-    modes = [network.training for network in finder.networks]
+    networks = [looker.network for looker in finder.lookers]
+    modes = [network.training for network in networks]
     rows, bad = [], []
-    for looking in finder.networks:
+    for looking in networks:
         looking.eval()
     for place in range(len(dataset)):
         sample = dataset[place]
@@ -125,15 +140,18 @@ def judge(finder: Finder, dataset: Dataset, reading: Reading, objects: Objects |
         found = finder(picture, sample.name)
         numbers = torch.full((len(found.labels), 1), place + 1.0)
         rows.append(torch.cat([numbers, found.labels[:, None] + 1.0, found.scores[:, None], found.boxes], dim=1))
-    for seen, mode in zip(finder.networks, modes, strict=True):
+    for seen, mode in zip(networks, modes, strict=True):
         seen.train(mode)
     table = torch.cat(rows).double().numpy() if rows else np.zeros((0, 7))
-    detections = detections_of(table)
-    objects = objects or objects_in(dataset)
+    return verdict_on(detections_of(table), dataset, objects or objects_in(dataset), tuple(bad))
+
+
+def verdict_on(detections: Detections, dataset: Dataset, objects: Objects, bad: tuple[str, ...] = ()) -> Spotted:
+    """Detections of a split and what they score."""
     if not len(detections):
-        return Spotted(detections, None, None, tuple(bad))
+        return Spotted(detections, None, None, bad)
     verdict = detect(detections, objects, np.arange(1, len(dataset) + 1))
-    return Spotted(detections, verdict, by_kit(detections, objects, dataset), tuple(bad))
+    return Spotted(detections, verdict, by_kit(detections, objects, dataset), bad)
 
 
 def by_kit(detections: Detections, objects: Objects, dataset: Dataset) -> Detection:
@@ -146,6 +164,25 @@ def by_kit(detections: Detections, objects: Objects, dataset: Dataset) -> Detect
 def detections_of(table: np.ndarray) -> Detections:
     """Rows of image, label, confidence and four edges as a submission."""
     return Detections(table[:, 0].astype(np.int32), table[:, 1].astype(np.int32), table[:, 2], table[:, 3:])
+
+
+def leave(directory: Path, spotted: Spotted, dataset: Dataset) -> dict[str, Any]:
+    """Write what was found on val into a run; the verdict, for its scores."""
+    write_spotted(directory / SPOTTED, spotted.detections)
+    write_submission(directory / "detections.txt", spotted.detections, dataset)
+    kit = spotted.official
+    return {
+        "split": "val",
+        "scores": [] if kit is None else [asdict(kit.mean), asdict(kit.mean_of_present)],
+        "mean_ap": spotted.mean_ap,
+        "ap": [] if spotted.verdict is None else [_number(each) for each in spotted.verdict.ap.tolist()],
+        "detections": len(spotted.detections),
+    }
+
+
+def _number(value: float) -> float | None:
+    """JSON knows no nan."""
+    return value if np.isfinite(value) else None
 
 
 def write_submission(path: Path, detections: Detections, dataset: Dataset) -> None:

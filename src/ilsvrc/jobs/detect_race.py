@@ -1,4 +1,4 @@
-"""Detection in a race: each entry's classifier, its detector, what each class scores, and pictures."""
+"""Detection in a race: each entry's classifier, its detectors, what each class scores, and pictures."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +15,10 @@ from ilsvrc.entries.titles import TITLES
 from ilsvrc.errors import SpecError
 from ilsvrc.jobs.box_pictures import chosen_places, jpeg_of
 from ilsvrc.jobs.detect_feed import Halves, open_halves
+from ilsvrc.jobs.detect_fusion import alone_in, run_detectors
 from ilsvrc.jobs.detect_judge import objects_in, read_spotted
-from ilsvrc.jobs.detect_run import Detecting, detector_of, run_detecting
-from ilsvrc.jobs.detect_train import check_classified, classifier_training
+from ilsvrc.jobs.detect_train import check_classified, classifier_training, detecting
+from ilsvrc.jobs.detecting import detector_of, each_of
 from ilsvrc.jobs.input import open_splits
 from ilsvrc.jobs.machine import Bench
 from ilsvrc.jobs.propose import propose
@@ -38,7 +39,7 @@ POINTS = 60  # of a curve, at most
 def race_task(path: str, out: Path, wishes: Wishes, bench: Bench, watch: Watch) -> TaskResult:
     """Race the detection entries; runs end in `out`/runs, beside the classifiers they start from.
 
-    A classifier that a race of classification left there is taken as it is. Raises as run_detecting does.
+    A classifier that a race of classification left there is taken as it is. Raises as run_detectors does.
     """
     halves, entries = open_halves(path), seats(wishes)
     watch.say(f"detection: {len(entries)} entries, {len(halves.train):,} images to learn from")
@@ -92,10 +93,15 @@ def seats(wishes: Wishes) -> dict[str, Entry]:
 
 
 def _wished(entry: Entry, wishes: Wishes) -> Entry:
-    member = entry.members[0]
-    size = member.image_size if wishes.image_size is None else wishes.image_size
-    member = replace(member, image_size=size, width=member.width if wishes.width is None else wishes.width)
-    return replace(entry, members=(member,))
+    members = (
+        replace(
+            member,
+            image_size=member.image_size if wishes.image_size is None else wishes.image_size,
+            width=member.width if wishes.width is None else wishes.width,
+        )
+        for member in entry.members
+    )
+    return replace(entry, members=tuple(members))
 
 
 def _run(entry: Entry, path: str, halves: Halves, runs: Path, under: tuple[Wishes, Bench, Watch]) -> Run:
@@ -104,12 +110,15 @@ def _run(entry: Entry, path: str, halves: Halves, runs: Path, under: tuple[Wishe
     assert isinstance(entry.boxes, Detector)
     if entry.boxes.kind == "r-cnn":
         _propose(entry.boxes.search or Search(), halves.path, bench, watch)
-    training = replace(classifier_training(entry, wishes.seed, wishes.epochs), reading=wishes.reading)
-    place = runs / f"{training.member.model}.{wishes.seed}"
-    first = run_training(training, open_splits(path), place, bench, watch)
-    epochs = wishes.epochs or max(1, round(entry.members[0].recipe.epochs))
-    asked = Detecting(entry=entry, classifier=first.directory, epochs=epochs, seed=wishes.seed, reading=wishes.reading)
-    return run_detecting(asked, halves, runs / f"{entry.key}.{wishes.seed}", bench, watch)
+    asked, places = [], set[Path]()
+    for one, seed in each_of(entry, wishes.seed):
+        training = replace(classifier_training(one, wishes.seed, wishes.epochs), reading=wishes.reading)
+        place = runs / f"{training.member.model}.{wishes.seed}"
+        if place not in places:
+            run_training(training, open_splits(path), place, bench, watch)
+            places.add(place)
+        asked.append(detecting(one, place, wishes.epochs, seed, wishes.reading))
+    return run_detectors(asked, halves, runs / f"{entry.key}.{wishes.seed}", bench, watch)
 
 
 def _propose(how: Search, place: str, bench: Bench, watch: Watch) -> None:
@@ -124,27 +133,31 @@ def _propose(how: Search, place: str, bench: Bench, watch: Watch) -> None:
 
 
 def _finder(entry: Entry, run: Run, classes: int) -> Finder:
-    member, scores = entry.members[0], run.read_scores() or {}
-    assert isinstance(entry.boxes, Detector)
+    member, scores, how = entry.members[0], run.read_scores() or {}, entry.boxes
+    assert isinstance(how, Detector)
     with torch.device("meta"):
-        parameters = anatomy.parameters(detector_of(member, entry.boxes, classes))
+        parameters = sum(m.copies * anatomy.parameters(detector_of(m, how, classes)) for m in entry.members)
+    kind = "R-CNN" if how.kind == "r-cnn" else "Faster R-CNN"
+    count = sum(each.copies for each in entry.members)
+    names = ", ".join(dict.fromkeys(TITLES[each.model] for each in entry.members))
+    alone = ", ".join(f"{value:.1%}" for value in alone_in(run))
     return Finder(
         key=entry.key,
         name=member.model,
-        title=f"{'R-CNN' if entry.boxes.kind == 'r-cnn' else 'Faster R-CNN'}, {TITLES[member.model]}",
+        title=f"{f'{count} × ' if count > 1 else ''}{kind}, {names}",
         year=entry.year,
         team=entry.team,
         mean_ap=scores["mean_ap"],
         parameters=parameters,
         seconds=scores["seconds"],
         epochs=run.spec()["asked"]["epochs"],
-        image_size=entry.boxes.short_side,
+        image_size=how.short_side,
         width=member.width,
         miniature=member.width != 1 or member.image_size not in (None, models.paper_size(member.model)),
         new=entry.new,
-        differences=(*entry.gaps, *member.recipe.gaps),
+        differences=tuple(dict.fromkeys((*entry.gaps, *(gap for each in entry.members for gap in each.recipe.gaps)))),
         published=entry.reported,
-        notes=tuple(scores.get("data", ())),
+        notes=(*([f"mean AP of each network alone: {alone}"] if alone else []), *scores.get("data", ())),
     )
 
 

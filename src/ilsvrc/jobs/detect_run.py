@@ -1,21 +1,20 @@
 """Train a detector from a finished classifier, into a Run: the loop of classification, with scenes for a batch."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 import ilsvrc
 from ilsvrc import models
-from ilsvrc.data.decode import USUAL, Reading
 from ilsvrc.data.proposals import Given, find_proposals
 from ilsvrc.errors import DataError, SpecError
-from ilsvrc.jobs.detect_feed import Halves, OnDevice, SceneFeed, Scenes
-from ilsvrc.jobs.detect_judge import Finder, Spotted, judge, objects_in, write_spotted, write_submission
+from ilsvrc.jobs.detect_feed import Halves, OnDevice, SceneFeed, Scenes, other_search
+from ilsvrc.jobs.detect_judge import Finder, Looker, Spotted, judge, leave, objects_in
+from ilsvrc.jobs.detecting import Detecting, detector_of, size_of
 from ilsvrc.jobs.finished import Finished, finished
 from ilsvrc.jobs.interrupt import Interruption, Stopped
 from ilsvrc.jobs.machine import Bench, circumstances, set_arithmetic
@@ -24,7 +23,7 @@ from ilsvrc.jobs.train import Reins
 from ilsvrc.models import rcnn
 from ilsvrc.models.rcnn import FasterRCNN, RegionClassifier
 from ilsvrc.reports.progress import Watch
-from ilsvrc.spec import Detector, Entry, Member, Recipe, Split, as_json
+from ilsvrc.spec import Split, as_json
 from ilsvrc.tasks.learn import PARTS, step_loss, warped_loss
 from ilsvrc.train import checkpoint
 from ilsvrc.train import recipe as recipes
@@ -36,48 +35,6 @@ from ilsvrc.train.run import Run
 from ilsvrc.train.schedule import rate
 
 JUDGED = 5  # times that a training is judged on its way, at most: finding is dear
-
-
-@dataclass(frozen=True, kw_only=True)
-class Detecting:
-    """What is asked: the first member of an entry, trained from a finished classifier for so many epochs."""
-
-    entry: Entry
-    classifier: Path
-    epochs: int
-    seed: int
-    reading: Reading = USUAL
-    step: int = 0  # of alternating training, 1 to 4; 0 where both networks learn at once
-    before: Path | None = None  # the run of the step before
-
-    @property
-    def member(self) -> Member:
-        """The network that is cut in two."""
-        return self.entry.members[0]
-
-    @property
-    def how(self) -> Detector:
-        """How it finds objects."""
-        assert isinstance(self.entry.boxes, Detector)
-        return self.entry.boxes
-
-    @property
-    def recipe(self) -> Recipe:
-        """The member's recipe at that length."""
-        return recipes.shortened(self.member.recipe, self.epochs)
-
-
-def size_of(member: Member) -> int:
-    """Pixels on a side of what the classifier was shown, and of a warped region."""
-    return member.image_size or models.paper_size(member.model)
-
-
-def detector_of(member: Member, how: Detector, classes: int) -> FasterRCNN | RegionClassifier:
-    """The network, with PyTorch's weights. Raises ValueError with what does not fit."""
-    classifier = models.build(member.model, 1, size_of(member), member.width)
-    if how.kind == "r-cnn":
-        return RegionClassifier(classifier, classes)
-    return FasterRCNN(classifier, classes, len(how.scales) * len(how.ratios), context=how.context)
 
 
 def run_detecting(
@@ -93,12 +50,9 @@ def run_detecting(
     Raises SpecError when `directory` holds another training or this one cannot be, DataError when no training image
     has an object, Stopped when a signal asked to stop, Diverged when the loss is no longer a number.
     """
-    if bench.processes.of > 1:
-        raise SpecError("detection trains in one process; leave --processes out")
     if asked.how.steps == "alternating" and not asked.step:
         return _in_steps(asked, halves, directory, bench, watch)
-    run, done = Run(directory), finished(asked.classifier)
-    _check(asked, done)
+    run, done = Run(directory), starting(asked, bench)
     set_arithmetic(bench)
     run.start(words(asked, done, halves, bench), circumstances(bench))
     run.write_data(halves.path, halves.train.classes.wnids, halves.train.classes.words)
@@ -142,8 +96,11 @@ def words(asked: Detecting, done: Finished, halves: Halves, bench: Bench) -> dic
     }
 
 
-def _check(asked: Detecting, done: Finished) -> None:
-    """Raise SpecError unless the classifier can be where this starts."""
+def starting(asked: Detecting, bench: Bench) -> Finished:
+    """The classifier to start from. Raises SpecError where it does not fit, or nothing can be trained so."""
+    if bench.processes.of > 1:
+        raise SpecError("detection trains in one process; leave --processes out")
+    done = finished(asked.classifier)
     mine, its = asked.member, done.member
     sizes = [member.image_size or models.paper_size(member.model) for member in (mine, its)]
     if (mine.model, sizes[0], mine.width) != (its.model, sizes[1], its.width):
@@ -154,6 +111,7 @@ def _check(asked: Detecting, done: Finished) -> None:
     if not done.run.scores.exists():
         raise SpecError(f"{asked.classifier} is a training that is not done; finish it first")
     recipes.check(asked.recipe)
+    return done
 
 
 def _go(work: "Work", watch: Watch, moved: Callable[[float], None]) -> None:
@@ -164,12 +122,12 @@ def _go(work: "Work", watch: Watch, moved: Callable[[float], None]) -> None:
     interruption = Interruption()
     with interruption, watch.stage(name, asked.epochs) as stage:
         reins = Reins(interruption, work.bench.processes)
+        work.say_remarks(watch)
 
         def after_epoch(place: Place, measured: dict[str, float]) -> None:
             line = reins.saving(lambda: work.close_epoch(place, measured))
             stage.at(place.epoch, line)
-            for remark in work.remarks():
-                watch.say(f"  {remark}")
+            work.say_remarks(watch)
             watch.say(f"  {name:>18}  epoch {place.epoch:>2} of {asked.epochs}  {line}")
 
         def pause(place: Place) -> bool:
@@ -206,15 +164,15 @@ class Work:
         self.asked, self.run, self.bench, self.normal, self.halves = asked, run, bench, done.normal, halves
         recipe, classes = asked.recipe, len(halves.train.classes)
         _check_objects(halves)
-        self.lacking: list[str] = []
+        self.of_given: list[str] = []  # what is to be said of proposals
         self.still: tuple[nn.Module, ...] = ()
         self.parts: tuple[str, ...] = PARTS
         self.teacher: FasterRCNN | None = None
         self._take(done)
         self.network = self._network(done, classes)
         self.optimizer = optimizer(self.network, recipe.optimizer)
-        self.given = self._given("train")
-        self.feed = SceneFeed(halves.train, asked.how, recipe, asked.seed, asked.reading, self.given)
+        self.given: dict[Split, Given | None] = {split: self._given(split) for split in ("train", "val")}
+        self.feed = SceneFeed(halves.train, asked.how, recipe, asked.seed, asked.reading, self.given["train"])
         said = {"model": asked.member.model, "classes": classes, "ilsvrc": ilsvrc.__version__}
         carried = {"faults": self.feed.faults}  # what the epochs before a stop have seen of the data
         self.keeper = Keeper(run, self.network, self.optimizer, carried, said, bench.processes)
@@ -235,9 +193,8 @@ class Work:
             return None
         dataset = self.halves.train if split == "train" else self.halves.val
         given = find_proposals(Path(self.halves.path), split)
-        lacking = given.check(getattr(dataset, "names", ()))
-        if lacking:
-            self.lacking.append(f"{split}: {lacking}")
+        lacking, other = given.check(getattr(dataset, "names", ())), other_search(given, self.asked.how)
+        self.of_given += [*([f"{split}: {lacking}"] if lacking else []), *([other] if other else [])]
         return given
 
     def _network(self, done: Finished, classes: int) -> FasterRCNN | RegionClassifier:
@@ -303,16 +260,20 @@ class Work:
 
     def judged(self) -> Spotted:
         """What the network finds on val."""
-        given = self._given("val")
-        finder = Finder([self.network], self.asked.how, self.normal, size_of(self.asked.member), given)  # type: ignore[arg-type]
+        looker = Looker(self.network, self.normal, size_of(self.asked.member))
+        finder = Finder([looker], self.asked.how, self.given["val"])
         return judge(finder, self.halves.val, self.asked.reading, self.objects)
 
-    def remarks(self) -> list[str]:
-        """What the data has that teaches nothing, each once."""
-        lines = self.feed.faults.lines(self.halves.train.classes, len(self.halves.train)) + self.lacking
-        fresh = [line for line in lines if line not in self._said]
-        self._said.update(fresh)
-        return fresh
+    def say_remarks(self, watch: Watch) -> None:
+        """Say what the data has that teaches nothing, and what its proposals are, each once."""
+        for line in self._lines():
+            if line not in self._said:
+                watch.say(f"  {line}")
+        self._said.update(self._lines())
+
+    def _lines(self) -> list[str]:
+        """What is to be said of the data so far."""
+        return self.feed.faults.lines(self.halves.train.classes, len(self.halves.train)) + self.of_given
 
     def close_epoch(self, place: Place, measured: dict[str, float]) -> str:
         """Judge now and then, log and save; the epoch in a few words."""
@@ -342,21 +303,12 @@ class Work:
         if self.asked.step in (1, 2, 3):
             self.run.write_scores({"scores": [], "seconds": self.epochs[-1]["seconds"]})
             return self.keeper.tidy()
-        spotted = self.judged()
-        write_spotted(self.run.directory / "spotted.npz", spotted.detections)
-        write_submission(self.run.directory / "detections.txt", spotted.detections, self.halves.val)
-        kit = spotted.official
-        scores = [] if kit is None else [asdict(kit.mean), asdict(kit.mean_of_present)]
         self.run.write_scores(
             {
-                "split": "val",
-                "scores": scores,
-                "mean_ap": spotted.mean_ap,
-                "ap": [] if spotted.verdict is None else [_number(each) for each in spotted.verdict.ap.tolist()],
-                "detections": len(spotted.detections),
+                **leave(self.run.directory, self.judged(), self.halves.val),
                 "seconds": self.epochs[-1]["seconds"],
                 "images_per_second": self.epochs[-1]["images_per_second"],
-                "data": self.feed.faults.lines(self.halves.train.classes, len(self.halves.train)) + self.lacking,
+                "data": self._lines(),
             }
         )
         return self.keeper.tidy()
@@ -369,11 +321,6 @@ def _check_objects(halves: Halves) -> None:
         if sample.boxes is not None and len(sample.boxes):
             return
     raise DataError(f"no training image of {halves.path} has an object; put the box files there")
-
-
-def _number(value: float) -> float | None:
-    """JSON knows no nan."""
-    return value if np.isfinite(value) else None
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -1,16 +1,19 @@
-"""Train a detection entry by name: its classifier first, then the detector that starts from it."""
+"""Train a detection entry by name: its classifier first, then the detectors that start from it."""
 
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ilsvrc import data, models
+from ilsvrc.data.decode import Reading
 from ilsvrc.entries import ENTRIES
 from ilsvrc.entries.miniature import MINIATURES, PROTOCOL
 from ilsvrc.entries.miniature_det import DETECTORS
 from ilsvrc.errors import DataError, SpecError
 from ilsvrc.jobs.detect_feed import open_halves
-from ilsvrc.jobs.detect_run import Detecting, run_detecting
+from ilsvrc.jobs.detect_fusion import alone_in, run_detectors
+from ilsvrc.jobs.detecting import Detecting, each_of
+from ilsvrc.jobs.fused_runs import classifier_name
 from ilsvrc.jobs.input import open_splits
 from ilsvrc.jobs.machine import Bench
 from ilsvrc.jobs.train import run_training
@@ -18,6 +21,7 @@ from ilsvrc.jobs.training import Training
 from ilsvrc.reports.progress import Watch
 from ilsvrc.spec import Crops, Detector, Entry
 from ilsvrc.train.recipe import scaled
+from ilsvrc.train.run import Run
 
 if TYPE_CHECKING:
     from ilsvrc.jobs.train_one import Order
@@ -27,18 +31,28 @@ def train_entry(order: "Order", path: str, directory: Path, bench: Bench, watch:
     """Train the entry that the order names into `directory`, and say in a line what came out.
 
     Without a run to start from, the classifier is trained first, in `directory`/classifier, where the data at `path`
-    has images of one class each. Raises as run_detecting.
+    has images of one class each; copies of one network share it. Raises as run_detectors.
     """
-    entry = ordered(order)
-    halves = open_halves(path)
+    entry, halves = ordered(order), open_halves(path)
     watch.say(f"{entry.key} as in {entry.members[0].recipe.source}")
     with watch.live():
-        start = order.start or classifier_for(entry, order, path, directory / "classifier", bench, watch)
-        epochs = order.epochs or max(1, round(entry.members[0].recipe.epochs))
-        asked = Detecting(entry=entry, classifier=start, epochs=epochs, seed=order.seed, reading=order.reading)
-        run = run_detecting(asked, halves, directory, bench, watch)
-    found = (run.read_scores() or {})["mean_ap"]
-    return f"{entry.key}: mean AP {found:.1%} after {epochs} epochs; everything is in {directory}"
+        asked, starts = [], dict[str, Path]()
+        for one, seed in each_of(entry, order.seed):
+            name = classifier_name(entry, one)
+            if name not in starts:
+                starts[name] = order.start or classifier_for(one, order, path, directory / name, bench, watch)
+            asked.append(detecting(one, starts[name], order.epochs, seed, order.reading))
+        run = run_detectors(asked, halves, directory, bench, watch)
+    found, alone = (run.read_scores() or {})["mean_ap"], ", ".join(f"{value:.1%}" for value in alone_in(run))
+    of = f" (of each of {len(asked)} networks alone: {alone})" if alone else ""
+    epochs = " and ".join(dict.fromkeys(str(each.epochs) for each in asked))
+    return f"{entry.key}: mean AP {found:.1%}{of} after {epochs} epochs; everything is in {directory}"
+
+
+def detecting(one: Entry, classifier: Path, epochs: int | None, seed: int, reading: Reading) -> Detecting:
+    """What is asked of an entry's one network, from that classifier; epochs are the recipe's by default."""
+    epochs = epochs or max(1, round(one.members[0].recipe.epochs))
+    return Detecting(entry=one, classifier=classifier, epochs=epochs, seed=seed, reading=reading)
 
 
 def ordered(order: "Order") -> Entry:
@@ -52,21 +66,24 @@ def ordered(order: "Order") -> Entry:
     if kind == "miniature" and entry.key not in DETECTORS:
         raise SpecError(f"{entry.key} has no miniature; those with one: {', '.join(DETECTORS)}")
     entry = DETECTORS[entry.key] if kind == "miniature" else entry
-    member = entry.members[0]
-    member = replace(
-        member,
-        width=order.width or member.width,
-        image_size=order.image_size or member.image_size,
-        recipe=scaled(member.recipe, order.batch) if order.batch else member.recipe,
+    members = (
+        replace(
+            member,
+            width=order.width or member.width,
+            image_size=order.image_size or member.image_size,
+            recipe=scaled(member.recipe, order.batch) if order.batch else member.recipe,
+        )
+        for member in entry.members
     )
-    return replace(entry, members=(member,))
+    return replace(entry, members=tuple(members))
 
 
 def classifier_for(entry: Entry, order: "Order", path: str, directory: Path, bench: Bench, watch: Watch) -> Path:
     """The run of the classifier that the entry starts from, trained into `directory` unless it is there."""
     check_classified(entry, path)
     training = classifier_training(entry, order.seed, None)
-    watch.say(f"first the classifier: {training.member.model} as in {training.member.recipe.source}")
+    if not Run(directory).scores.exists():
+        watch.say(f"first the classifier: {training.member.model} as in {training.member.recipe.source}")
     return run_training(replace(training, reading=order.reading), open_splits(path), directory, bench, watch).directory
 
 

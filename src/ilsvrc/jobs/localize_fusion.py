@@ -7,14 +7,14 @@ them has what they score together, and nothing else.
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
+from ilsvrc.jobs.fused_runs import joined, places
 from ilsvrc.jobs.input import Splits
 from ilsvrc.jobs.judge import read_predictions
 from ilsvrc.jobs.localize_judge import BoxJudge, write_located
 from ilsvrc.jobs.localize_look import check_merging
 from ilsvrc.jobs.localize_run import Localizing, run_localizing, starting, words
-from ilsvrc.jobs.localizer import fused, load_localizers, regressor_places
+from ilsvrc.jobs.localizer import fused, load_localizers
 from ilsvrc.jobs.machine import Bench, circumstances
 from ilsvrc.reports.progress import Watch
 from ilsvrc.spec import as_json
@@ -39,17 +39,11 @@ def run_regressors(asked: Sequence[Localizing], splits: Splits, directory: Path,
     if run.scores.exists():
         return run
     alone = []
-    for number, (each, place) in enumerate(zip(asked, regressor_places(directory, len(asked)), strict=True), 1):
+    for number, (each, place) in enumerate(zip(asked, places(directory, "localization", len(asked)), strict=True), 1):
         watch.say(f"regressor {number} of {len(asked)}: {each.member.model} as in {each.member.recipe.source}")
         alone.append(run_localizing(each, splits, place, bench, watch))
     _judge_together(asked[0], run, alone, (splits, bench))
     return run
-
-
-def joined(each: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The words of a run of several regressors: the first's, how many there are, and those of the others."""
-    others = {f"regressor{number}": said for number, said in enumerate(each[1:], 2)}
-    return {**each[0], "fused": len(each), **others}
 
 
 def errors_alone(run: Run) -> list[float]:

@@ -10,6 +10,7 @@ from ilsvrc.entries import ENTRIES
 from ilsvrc.entries.miniature import PROTOCOL
 from ilsvrc.entries.miniature_loc import CLASSIFIERS, LOCALIZERS
 from ilsvrc.errors import SpecError
+from ilsvrc.jobs.fused_runs import classifier_name
 from ilsvrc.jobs.input import Splits, open_splits
 from ilsvrc.jobs.localize_fusion import errors_alone, run_regressors
 from ilsvrc.jobs.localize_run import Localizing, each_of
@@ -50,12 +51,6 @@ def localizing(one: Entry, classifier: Path, epochs: int | None, seed: int, read
     """What is asked of an entry's one member, from that classifier; epochs are the recipe's by default."""
     epochs = epochs or max(1, round(one.members[0].recipe.epochs))
     return Localizing(entry=one, classifier=classifier, epochs=epochs, seed=seed, reading=reading)
-
-
-def classifier_name(entry: Entry, one: Entry) -> str:
-    """The folder of the classifier that an entry's member starts from: members of one network share theirs."""
-    model = one.members[0].model
-    return "classifier" if model == entry.members[0].model else f"classifier.{model}"
 
 
 def ordered(order: "Order") -> Entry:

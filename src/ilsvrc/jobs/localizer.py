@@ -12,6 +12,7 @@ from ilsvrc.data.decode import USUAL, Decoder, Reading
 from ilsvrc.data.sample import Classes, Dataset
 from ilsvrc.errors import DataError
 from ilsvrc.jobs.finished import check_classes, classes_of, data_of, shown_as
+from ilsvrc.jobs.fused_runs import parts_of
 from ilsvrc.jobs.input import Normal
 from ilsvrc.jobs.judge import Judge
 from ilsvrc.jobs.localize_judge import BoxJudge
@@ -43,26 +44,12 @@ class Localizer:
     decoder: Decoder
 
 
-def regressors_in(directory: Path) -> tuple[Path, ...]:
-    """The runs of the regressors of a localization run: itself, or where it joins several, those in it.
-
-    Raises DataError when it is no run.
-    """
-    count = Run(directory).spec()["asked"].get("fused", 1)
-    return regressor_places(directory, count) if isinstance(count, int) and count > 1 else (directory,)
-
-
-def regressor_places(directory: Path, count: int) -> tuple[Path, ...]:
-    """Where each of several regressors is trained, in the order of the entry's members."""
-    return tuple(directory / f"regressor{number}" for number in range(1, count + 1))
-
-
 def load_localizers(directory: Path) -> tuple[Localizer, ...]:
     """The regressors of the localization run in `directory`, each with its classifier; of most runs there is one.
 
     Raises DataError or WeightsError when it is no localization run, or not done.
     """
-    return tuple(load_localizer(place) for place in regressors_in(directory))
+    return tuple(load_localizer(place) for place in parts_of(directory))
 
 
 def load_localizer(directory: Path) -> Localizer:

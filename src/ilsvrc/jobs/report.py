@@ -7,7 +7,7 @@ from typing import Any
 
 from ilsvrc.errors import DataError, SpecError
 from ilsvrc.jobs.curve import curve
-from ilsvrc.jobs.localizer import regressors_in
+from ilsvrc.jobs.fused_runs import parts_of
 from ilsvrc.reports.formats import plain, whole
 from ilsvrc.reports.runs_page import Trained, write_runs_page
 from ilsvrc.spec import Member, from_json
@@ -31,16 +31,16 @@ def report(directories: Sequence[Path], out: Path) -> str:
 
 
 def runs_in(directory: Path) -> list[Path]:
-    """The directory where it is a run, else the runs directly in it, by name; of joined regressors the runs of each.
+    """The directory where it is a run, else the runs directly in it, by name; of joined networks the runs of each.
 
     Raises DataError when there is none.
     """
     if (directory / "spec.json").is_file():
-        return list(regressors_in(directory))
+        return list(parts_of(directory))
     below = sorted(path.parent for path in directory.glob("*/spec.json")) if directory.is_dir() else []
     if not below:
         raise DataError(f"{directory} holds no training (a directory with spec.json); give what ilsvrc train made")
-    return [place for each in below for place in regressors_in(each)]
+    return [place for each in below for place in parts_of(each)]
 
 
 def labels(places: Sequence[Path]) -> list[str]:

@@ -88,24 +88,31 @@ def check_together(voices: Sequence[Voice]) -> None:
         raise SpecError(f"{len(voices)} member is given, and an ensemble takes at least 2; name another")
     first = voices[0]
     for voice in voices[1:]:
-        _check_classes(first, voice)
+        check_classes((first.source, first.wnids), (voice.source, voice.wnids))
         _check_images(first, voice)
-    sources = [str(Path(voice.source).absolute()) for voice in voices]
-    twice = next((source for source in sources if sources.count(source) > 1), None)
+    twice = given_twice([voice.source for voice in voices])
     if twice is not None:
         raise SpecError(f"{twice} is given twice; give it once, and more --weights if it shall count more")
 
 
-def _check_classes(first: Voice, voice: Voice) -> None:
-    if len(first.wnids) != len(voice.wnids):
+def given_twice(sources: Sequence[str | Path]) -> str | None:
+    """The first of some files or runs that is named more than once."""
+    places = [str(Path(source).absolute()) for source in sources]
+    return next((place for place in places if places.count(place) > 1), None)
+
+
+def check_classes(one: tuple[str, tuple[str, ...]], other: tuple[str, tuple[str, ...]]) -> None:
+    """Raise SpecError unless two members, each a source and its WordNet ids, know the same classes in one order."""
+    (source, wnids), (their_source, their_wnids) = one, other
+    if len(wnids) != len(their_wnids):
         raise SpecError(
-            f"{first.source} knows {len(first.wnids):,} classes and {voice.source} {len(voice.wnids):,}; members of an "
+            f"{source} knows {len(wnids):,} classes and {their_source} {len(their_wnids):,}; members of an "
             "ensemble must be judged on one data set"
         )
-    for place, (own, theirs) in enumerate(zip(first.wnids, voice.wnids, strict=True)):
+    for place, (own, theirs) in enumerate(zip(wnids, their_wnids, strict=True)):
         if own != theirs:
             raise SpecError(
-                f"class {place} is {own} in {first.source} and {theirs} in {voice.source}; members of an ensemble must "
+                f"class {place} is {own} in {source} and {theirs} in {their_source}; members of an ensemble must "
                 "have the same classes in the same order"
             )
 

@@ -1,5 +1,6 @@
 """An ensemble in a terminal: each member, each pair, each one left out, and what all gained over the best."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,6 +41,10 @@ class Ensemble:
         """The same, with where the submission is."""
         return replace(self, written=written)
 
+    def lines(self) -> Sequence[str | Table]:
+        """The ensemble, to be read."""
+        return _lines(self)
+
     @property
     def gain(self) -> float | None:
         """How much lower the top-5 error of all is than the best member's."""
@@ -69,8 +74,7 @@ class Ensemble:
         }
 
 
-def lines(found: Ensemble) -> tuple[str | Table, ...]:
-    """The ensemble, to be read."""
+def _lines(found: Ensemble) -> tuple[str | Table, ...]:
     parts: list[str | Table] = [_members(found)]
     if found.whole is None:
         parts.append("\nThe images have no labels: nothing is judged.")
@@ -107,7 +111,7 @@ def _members(found: Ensemble) -> Table:
     for place, (title, weight) in enumerate(zip(found.members, found.weights, strict=True)):
         one = found.alone[place] if found.alone else None
         errors = (percent(one.top5_error, 2), percent(one.top1_error, 2)) if one else ("", "")
-        table.add_row(_letter(place), title, plain(round(weight, 4)), *errors)
+        table.add_row(letter(place), title, plain(round(weight, 4)), *errors)
     if found.whole:
         table.add_row(
             "", "all of them", "1", percent(found.whole.top5_error, 2), percent(found.whole.top1_error, 2), style="bold"
@@ -121,12 +125,13 @@ def _groups(found: Ensemble) -> Table:
     for title in ("top-5 error", "top-1 error"):
         table.add_column(title, justify="right", no_wrap=True)
     for pair in found.pairs:
-        who = " and ".join(map(_letter, pair.members))
+        who = " and ".join(map(letter, pair.members))
         table.add_row(who, percent(pair.top5_error, 2), percent(pair.top1_error, 2))
     for place, rest in enumerate(found.left_out):
-        table.add_row(f"without {_letter(place)}", percent(rest.top5_error, 2), percent(rest.top1_error, 2))
+        table.add_row(f"without {letter(place)}", percent(rest.top5_error, 2), percent(rest.top1_error, 2))
     return table
 
 
-def _letter(place: int) -> str:
+def letter(place: int) -> str:
+    """A short name for a member in a table: A, B, ..., Z, A26."""
     return chr(ord("A") + place) if place < 26 else f"A{place}"

@@ -18,6 +18,10 @@ from ilsvrc.spec import BatchNorm, Entry, Member, Recipe, Reported
 
 Part = str | Table | Text | Padding
 PLACES = {1: "first", 2: "second"}
+MEANS = {  # what is averaged over several networks; localization merges their boxes instead
+    "classification": "the mean of the networks' probabilities, by the weights above",
+    "detection": "the mean of the networks' boxes and probabilities, each of the proposals of all",
+}
 
 
 def rows(entries: dict[str, Entry]) -> list[dict[str, Any]]:
@@ -154,8 +158,8 @@ def _members(entry: Entry) -> Padding:
 def looked(entry: Entry) -> tuple[str, ...]:
     """How the images were looked at, what was averaged, and what the papers do not say of it, a sentence each."""
     ways = dict.fromkeys(member.protocol or entry.protocol for member in entry.members)
-    several = sum(member.copies for member in entry.members) > 1 and entry.task == "classification"
-    mean = ("the mean of the networks' probabilities, by the weights above",) if several else ()
+    several = sum(member.copies for member in entry.members) > 1 and entry.task in MEANS
+    mean = (MEANS[entry.task],) if several else ()
     names = {way: name for way in ways for name, known in PROTOCOLS.items() if known.protocol == way}
     gaps = dict.fromkeys(gap for name in names.values() for gap in PROTOCOLS[name].gaps)
     tested_by = (

@@ -40,18 +40,19 @@ class Look:
 
 
 @torch.no_grad()
-def find(networks: Sequence[FasterRCNN], looks: Sequence[Look], how: Detector, first: int = 0) -> Found:
-    """Detections in pixels of looks[first]. Networks are in eval mode; several are an ensemble. Looks grow in size.
+def find(networks: Sequence[FasterRCNN], looks: Sequence[Sequence[Look]], how: Detector, first: int = 0) -> Found:
+    """Detections in pixels of looks[0][first]. Networks are in eval mode; several are an ensemble.
 
-    Proposals come from that look, of all networks together, and every network judges all of them; probabilities and
-    boxes are averaged. Of several looks each region takes two adjacent ones.
+    looks[n] is the image at each scale, from small to large, as network n was taught to be shown it: members may differ
+    in what is subtracted, not in sizes. Proposals come from look `first`, of all networks together, and every network
+    judges all of them; probabilities and boxes are averaged. Of several looks each region takes two adjacent ones.
     """
-    maps = [[network.shared(look.images) for look in looks] for network in networks]
-    scene = looks[first].scene
+    maps = [[network.shared(look.images) for look in own] for network, own in zip(networks, looks, strict=True)]
+    scene = looks[0][first].scene
     regions = torch.cat(
         [proposed(network, each[first], scene, how) for network, each in zip(networks, maps, strict=True)]
     )
-    views = Views(looks, scene, how)
+    views = Views(looks[0], scene, how)
     boxes, scores = judged(networks, maps, regions, views)
     if how.refined:
         again = most_likely(boxes, scores)
@@ -149,11 +150,19 @@ def detections(boxes: Tensor, scores: Tensor, how: Detector) -> Found:
     return Found(found[order], labels[order], sure[order])
 
 
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """The image as one R-CNN is shown it."""
+
+    image: Tensor  # (3, H, W), normalised
+    size: int  # of a warped region, in pixels on a side
+
+
 @torch.no_grad()
 def find_given(
-    networks: Sequence[RegionClassifier], image: Tensor, given: Tensor, scene: Scene, how: Detector, size: int
+    networks: Sequence[RegionClassifier], shown: Sequence[Shown], given: Tensor, scene: Scene, how: Detector
 ) -> Found:
-    """Detections in an image, (3, H, W), of R-CNNs in eval mode on proposals (P, 4) that are given.
+    """Detections in an image of R-CNNs in eval mode on proposals (P, 4) that are given; each has it as in `shown`.
 
     Probabilities and boxes are averaged over the networks (Szegedy et al. 2015, section 8: six of them).
     """
@@ -161,8 +170,9 @@ def find_given(
     if not len(regions):
         return Found(regions, torch.zeros(0, dtype=torch.int64), regions[:, 0])
     boxes, scores = [], []
-    for network in networks:
-        parts = [network(warped(image, some, size, how.around)) for some in torch.split(regions, WINDOWS)]
+    for network, own in zip(networks, shown, strict=True):
+        windows = (warped(own.image, some, own.size, how.around) for some in torch.split(regions, WINDOWS))
+        parts = [network(window) for window in windows]
         logits, offsets = (torch.cat([part[place] for part in parts]).float() for place in (0, 1))
         scores.append(logits.softmax(dim=1)[:, 1:])
         moved = b.decoded(offsets[:, 1:] * deviations(how, regions), regions[:, None])

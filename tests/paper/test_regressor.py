@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ilsvrc.jobs.localize_run import hold_still, new_layers, regressor
+from ilsvrc.jobs.localize_networks import hold_still, new_layers, regressor
 from ilsvrc.models import MODELS, build
 from ilsvrc.models.anatomy import parameters
 from ilsvrc.models.regressor import Regressor, last_layer

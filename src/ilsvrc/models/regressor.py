@@ -54,20 +54,21 @@ class ClassProposals(nn.Module):
     """A score and a box for every class and anchor of a network's last map (He et al. 2015, appendix C).
 
     Two sibling 1x1 convolutions on the trunk's features. anchors: (P, 4) in the window's pixels, both edges inside,
-    cell by cell along the rows of the map of a window of `image_size`. In training it gives (N, P, classes, 5): a logit
-    of its own for each class, and four offsets; in testing, of each class the box of its surest anchor, as edges
-    relative to the window, (N, 4 · classes).
+    cell by cell along the rows of the map of a window of `image_size`, `stride` pixels apart. In training it gives
+    (N, P, classes, 5): a logit of its own for each class, and four offsets; in testing, of each class the box of its
+    surest anchor, as edges relative to the window, (N, 4 · classes).
     """
 
-    def __init__(self, trunk: nn.Module, classes: int, anchors: Tensor, image_size: int):
+    def __init__(self, trunk: nn.Module, classes: int, anchors: Tensor, image_size: int, stride: int):
         super().__init__()
         maps, side = taken_off(trunk, image_size)
-        self.trunk, self.classes, self.size = trunk, classes, image_size
+        self.trunk, self.classes, self.size, self.stride = trunk, classes, image_size, stride
         self.anchors: Tensor
         self.register_buffer("anchors", anchors.float(), persistent=False)
         each = len(anchors) // side**2
         if each * side**2 != len(anchors) or not each:
             raise ValueError(f"{len(anchors)} anchors do not divide over a map of {side} x {side}")
+        self.each = each
         self.score = nn.Conv2d(maps, each * classes, 1)
         self.offset = nn.Conv2d(maps, each * classes * 4, 1)
 
@@ -76,13 +77,21 @@ class ClassProposals(nn.Module):
         maps: Tensor = self.trunk.features(images)  # type: ignore[operator]
         return maps
 
+    @property
+    def cell(self) -> Tensor:
+        """(A, 4): the anchors of the first cell."""
+        return self.anchors[: self.each]
+
     def forward(self, images: Tensor) -> Tensor:
         """Images (N, 3, S, S), S as it was built for."""
-        x = self.features(images)
-        scores = self.score(x).permute(0, 2, 3, 1).reshape(len(x), -1, self.classes, 1)
-        offsets = self.offset(x).permute(0, 2, 3, 1).reshape(len(x), -1, self.classes, 4)
-        found = torch.cat([scores, offsets], dim=-1)
+        found = self.everywhere(self.features(images))
         return found if self.training else self.surest(found)
+
+    def everywhere(self, maps: Tensor) -> Tensor:
+        """(N, P, classes, 5): logit and offsets of all anchors of a map that `features` gave, of any size."""
+        scores = self.score(maps).permute(0, 2, 3, 1).reshape(len(maps), -1, self.classes, 1)
+        offsets = self.offset(maps).permute(0, 2, 3, 1).reshape(len(maps), -1, self.classes, 4)
+        return torch.cat([scores, offsets], dim=-1)
 
     def surest(self, found: Tensor) -> Tensor:
         """(N, P, classes, 5) as said above to (N, 4 · classes)."""

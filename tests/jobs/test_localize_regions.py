@@ -131,7 +131,7 @@ def test_train_makes_the_paper_s_two_small_and_says_what_proposals_score(tiny: P
     shallow = replace(ENTRIES[KEY].members[0], model="resnet18")
     monkeypatch.setitem(ENTRIES, KEY, replace(ENTRIES[KEY], members=(shallow,)))
     words = ["train", KEY, "--recipe", "paper", "--data", str(tiny), "--epochs", "1", "--device", "cpu"]
-    words += ["--image-size", "32", "--width", "0.05", "--batch", "30"]
+    words += ["--image-size", "32", "--width", "0.05", "--batch", "30", "--precision", "fp32"]
     assert run([*words, "--out", str(tmp_path / "run")]) == 0
     assert "(proposals alone: " in " ".join(capsys.readouterr().out.split())
     spec = Run(tmp_path / "run").spec()["asked"]

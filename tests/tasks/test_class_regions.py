@@ -141,3 +141,6 @@ def test_a_region_in_grey_levels_has_the_mean_outside_of_the_image():
     found = warped_levels(image, torch.tensor([[0.0, 0, 9, 9]]), 30, 10, mean)
     assert found[0, :, 0, 0].tolist() == [1, 2, 3]
     assert (found[0, :, 11:19, 11:19] == 200).all()
+    ramp = torch.arange(10.0).expand(3, 10, 10)
+    found = warped_levels(ramp, torch.tensor([[0.0, 0, 9, 9]]), 30, 0, mean)
+    assert torch.equal(found, found.round()), "whole levels, as a training is shown them"

@@ -35,7 +35,8 @@ def _proposals(member: Member, regression: Regression, classes: int, size: int) 
 
 @cache
 def _stride(model: str, size: int) -> int:
-    with torch.device("meta"):
+    # A narrow network on the CPU: on the meta device a look takes a hundred times as long.
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
         return stride_of(models.build(model, 2, size, 0.05), size)
 
 

@@ -87,11 +87,24 @@ class ClassProposals(nn.Module):
         found = self.everywhere(self.features(images))
         return found if self.training else self.surest(found)
 
-    def everywhere(self, maps: Tensor) -> Tensor:
-        """(N, P, classes, 5): logit and offsets of all anchors of a map that `features` gave, of any size."""
-        scores = self.score(maps).permute(0, 2, 3, 1).reshape(len(maps), -1, self.classes, 1)
-        offsets = self.offset(maps).permute(0, 2, 3, 1).reshape(len(maps), -1, self.classes, 4)
-        return torch.cat([scores, offsets], dim=-1)
+    def everywhere(self, maps: Tensor, labels: Tensor | None = None) -> Tensor:
+        """(N, P, classes, 5): logit and offsets of all anchors of a map that `features` gave, of any size.
+
+        labels (G,) asks for some classes alone, (N, P, G, 5): of a thousand that spares half of the computing.
+        """
+        found = []
+        for layer, numbers in ((self.score, 1), (self.offset, 4)):
+            values = layer(maps) if labels is None else self._of_classes(layer, maps, labels, numbers)
+            count = self.classes if labels is None else len(labels)
+            found.append(values.permute(0, 2, 3, 1).reshape(len(maps), -1, count, numbers))
+        return torch.cat(found, dim=-1)
+
+    def _of_classes(self, layer: nn.Conv2d, maps: Tensor, labels: Tensor, numbers: int) -> Tensor:
+        weight, bias = layer.weight, layer.bias
+        assert bias is not None
+        shape = self.each, self.classes, numbers
+        weight = weight.reshape(*shape, *weight.shape[1:])[:, labels].flatten(0, 2)
+        return F.conv2d(maps, weight, bias.reshape(shape)[:, labels].flatten())
 
     def surest(self, found: Tensor) -> Tensor:
         """(N, P, classes, 5) as said above to (N, 4 · classes)."""

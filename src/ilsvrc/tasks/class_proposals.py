@@ -65,7 +65,7 @@ def moved_anchors(network: ClassProposals, images: Tensor, labels: Tensor) -> tu
     """
     maps = network.features(images)
     every = over_map(network.cell, maps.shape[2], maps.shape[3], network.stride)
-    found = network.everywhere(maps)[0][:, labels].float()
+    found = network.everywhere(maps, labels)[0].float()
     return decoded(found[..., 1:], every[:, None]), found[..., 0]
 
 

@@ -89,7 +89,7 @@ def test_lengths_are_in_proportion_to_the_images(whole: Path):
     boxes = load_localizer(place(whole)).regression
     assert boxes.scales == (0.75, 1.5, 2.25)
     assert boxes.regions is not None
-    assert boxes.regions.around == 3
+    assert boxes.regions.around == 6
 
 
 def test_a_run_stands_alone_and_is_judged_as_it_was(whole: Path, tiny: Path, tmp_path: Path, capsys):
@@ -264,7 +264,7 @@ def test_images_without_proposals_teach_nothing(whole: Path, tiny: Path, tmp_pat
     watch, wanted = Told(), asked(whole, batch=32)
     judge_again(wanted, directory / FIRST, open_splits(str(tiny)), Run(directory), BENCH, watch)
     assert any("10 of 60 training images have no proposals and teach none" in line for line in watch.lines)
-    assert Run(directory).log()[0]["images"] == 50 * 4
+    assert Run(directory).log()[0]["images"] == 50 * 2
     for name in ("scores.json", "weights.safetensors", "state.pt"):
         (directory / name).unlink()
     found[:] = (1, 1, 0, 0)

@@ -62,12 +62,13 @@ LOCALIZERS: dict[str, Entry] = {
         boxes=replace(
             msra_2015.PROPOSALS,
             scales=(1, 2, 3),
-            regions=Regions(recipe=REGIONS, kept=16, regions_taught=4, object_share=0.5, around=4),
+            regions=Regions(recipe=REGIONS, kept=8, region_object=0.3, regions_taught=2, object_share=0.75, around=8),
         ),
         gaps=(
             *msra_2015.LOCALIZATION.gaps,
-            "one centre crop, anchors of 16, 32 and 48 pixels in windows of 64, 16 proposals of a class",
-            "4 regions of an image at each visit, half of them of objects, 4 pixels of context",
+            "one centre crop, anchors of 16, 32 and 48 pixels in windows of 64, 8 proposals of a class",
+            "2 regions of an image at each visit, three in four of them of an object that they overlap by 0.3 or more, "
+            "and 8 pixels of context: proposals of a map of four cells lie far from their objects",
         ),
     ),
 }

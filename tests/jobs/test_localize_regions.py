@@ -17,7 +17,7 @@ from ilsvrc.data.decode import USUAL, decode
 from ilsvrc.entries import ENTRIES
 from ilsvrc.entries.miniature_loc import LOCALIZERS
 from ilsvrc.errors import DataError, SpecError
-from ilsvrc.jobs.input import Splits, open_splits
+from ilsvrc.jobs.input import Feed, Splits, open_splits
 from ilsvrc.jobs.interrupt import Stopped
 from ilsvrc.jobs.localize_ask import Localizing
 from ilsvrc.jobs.localize_judge import read_located
@@ -195,6 +195,9 @@ def test_proposals_that_are_stopped_are_found_from_the_last_whole_part_on(whole,
     assert len(found.some()) == 60
     assert all(np.array_equal(found.of(index), whole_.of(index)) for index in range(60))
     assert all(0 < len(found.of(index)) <= how.kept for index in range(60))
+    for sample, boxes in ((dataset[index], found.of(index)) for index in (0, 30, 59)):
+        (own,) = proposer.proposals(decode(sample), np.array([sample.label]), how)
+        assert np.array_equal(boxes, own), "of its own class"
 
 
 def proposer_of(whole: Path, protocol: Crops | Dense | None = None) -> Proposer:
@@ -238,8 +241,6 @@ def test_a_region_learns_from_what_a_test_shows(whole: Path, tiny: Path):
     proposed = Proposed([place(whole) / FOUND / "000000.npy"], 60, how.kept)
     warp = warp_of(48, how, localizer.normal)
     dataset = WithProposals(splits.train, proposed)
-    from ilsvrc.jobs.input import Feed
-
     loader = region_loader(dataset, how, wanted.region_recipe, warp, 0, Feed(threads=1))
     batch = next(iter(loader.epoch(0)))
     assert batch.boxes is not None

@@ -71,8 +71,10 @@ class Proposer:
         return torch.cat(boxes), torch.cat(scores)
 
     def _looks(self, pixels: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """What is looked at, (H, W, 3) uint8, and the window of the image that it shows; left and right of a mirrored
-        one are exchanged."""
+        """What is looked at, (H, W, 3) uint8, and the window of the image that it shows.
+
+        Left and right of a mirrored one are exchanged.
+        """
         if isinstance(self.protocol, Crops):
             views, windows = seen(pixels, self.protocol, self.reading)
             yield views[0], windows[1]

@@ -91,11 +91,11 @@ def region_loader(dataset: WithProposals, how: Regions, recipe: Recipe, warp: Wa
         for step in recipe.augment:
             picture = apply(step, picture, rng)
         moved = torch.from_numpy(np.ascontiguousarray(picture.boxes))
-        objects_, regions = moved[: len(objects)], moved[len(objects) :]
-        rows, nearest = drawn(regions, objects_, how, rng)
+        own, regions = moved[: len(objects)], moved[len(objects) :]
+        rows, nearest = drawn(regions, own, how, rng)
         pixels = torch.from_numpy(np.ascontiguousarray(picture.pixels)).movedim(-1, 0).float()
         cut = warp(pixels, regions[rows]).movedim(1, -1).to(torch.uint8).numpy()
-        return Views(cut, picture.shift, torch.cat([regions[rows], objects_[nearest]]).numpy())
+        return Views(cut, picture.shift, torch.cat([regions[rows], own[nearest]]).numpy())
 
     treatment = Treatment(
         drawn=augment, boxes=True, reading=feed.reading, substitute=True, begin=by_themselves, alone=alone

@@ -21,11 +21,11 @@ class Merging:
 
 @dataclass(frozen=True, kw_only=True)
 class Regions:
-    """How the proposals of a class are judged again: each cropped, warped, and shown to a classifier whose end is a
-    logit and a box for each class (He et al. 2015, appendix C).
+    """How the proposals of a class are judged again (He et al. 2015, appendix C).
 
-    An image teaches its own class alone, by `regions_taught` of its proposals at each visit, each drawn by itself. In a
-    test the surest proposal of a class, moved, is its answer.
+    Each is cropped, warped, and shown to a classifier whose end is a logit and a box for each class. An image teaches
+    its own class alone, by `regions_taught` of its proposals at each visit, each drawn by itself. In a test the surest
+    proposal of a class, moved, is its answer.
     """
 
     recipe: "Recipe"  # of this second network; its batch counts images, and its augmentation cuts nothing

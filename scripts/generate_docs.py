@@ -21,7 +21,7 @@ from ilsvrc.entries.titles import TITLES
 from ilsvrc.jobs.models import counted
 from ilsvrc.jobs.networks import summaries
 from ilsvrc.models import CARDS, MODELS
-from ilsvrc.reports.entry_tables import gained, looked, published, seats, standing, tested, told
+from ilsvrc.reports.entry_tables import gained, looked, published, recipes_in, seats, standing, tested, told
 from ilsvrc.reports.protocol_words import brief
 from ilsvrc.spec import Entry, Recipe
 
@@ -154,8 +154,8 @@ def recipes_page() -> str:
     for model, found in named.items():
         places = [f"[{name}](#{_anchor(recipe.source)})" for name, recipe in found.items()]
         rows.append((f"`{model}`", places[0], ", ".join(places[1:])))
-    boxed = {member.recipe.source: key for key, e in ENTRIES.items() if e.boxes for member in e.members}
-    recipes |= {member.recipe.source: member.recipe for e in ENTRIES.values() if e.boxes for member in e.members}
+    boxed = {recipe.source: key for key, e in ENTRIES.items() if e.boxes for recipe in recipes_in(e)}
+    recipes |= {recipe.source: recipe for e in ENTRIES.values() if e.boxes for recipe in recipes_in(e)}
     rows += [(f"`{key}`", f"[paper](#{_anchor(source)})", "") for source, key in boxed.items()]
     sections = [f"## {source}\n\n{_recipe(recipe)}" for source, recipe in recipes.items()]
     return f"""# Recipes

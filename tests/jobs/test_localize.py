@@ -19,9 +19,10 @@ from ilsvrc.entries.miniature_loc import LOCALIZERS
 from ilsvrc.errors import DataError, SpecError
 from ilsvrc.jobs.input import open_splits
 from ilsvrc.jobs.interrupt import Stopped
+from ilsvrc.jobs.localize_ask import Localizing
 from ilsvrc.jobs.localize_judge import read_located
 from ilsvrc.jobs.localize_look import Looker, check_protocol
-from ilsvrc.jobs.localize_run import Localizing, run_localizing
+from ilsvrc.jobs.localize_run import run_localizing
 from ilsvrc.jobs.localizer import load_localizer
 from ilsvrc.jobs.race import race
 from ilsvrc.jobs.wishes import Wishes

@@ -18,10 +18,10 @@ from ilsvrc.entries.miniature_loc import LOCALIZERS
 from ilsvrc.errors import SpecError
 from ilsvrc.jobs.input import open_splits
 from ilsvrc.jobs.interrupt import Stopped
+from ilsvrc.jobs.localize_ask import Localizing, each_of
 from ilsvrc.jobs.localize_fusion import run_regressors
 from ilsvrc.jobs.localize_judge import read_located
 from ilsvrc.jobs.localize_look import Fused, Looker, Seen
-from ilsvrc.jobs.localize_run import Localizing, each_of
 from ilsvrc.jobs.localizer import fused, load_localizers
 from ilsvrc.jobs.race import race
 from ilsvrc.jobs.wishes import Wishes

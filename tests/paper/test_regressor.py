@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from ilsvrc.jobs.localize_run import hold_still, new_layers, regressor
+from ilsvrc.entries import ENTRIES
+from ilsvrc.jobs.localize_networks import hold_still, new_layers, region_network, regressor
 from ilsvrc.models import MODELS, build
 from ilsvrc.models.anatomy import parameters
 from ilsvrc.models.regressor import Regressor, last_layer
@@ -29,6 +30,17 @@ def test_overfeat_s_regressor_on_the_accurate_network():
     assert (network.full1.in_features, network.full1.out_features) == (1024 * 5 * 5, 4096)
     assert (network.full2.out_features, network.full3.out_features) == (1024, 4)
     assert not any(isinstance(layer, nn.Linear) for layer in network.trunk.modules()), "the classifier's end is off"
+
+
+def test_msra_s_two_networks_have_a_score_and_a_box_for_each_class():
+    entry = ENTRIES["msra-2015-loc"]
+    trunk = 42_500_160  # ResNet-101 without its last layer
+    with torch.device("meta"):
+        proposes, judges = regressor(entry.members[0], entry.boxes, 1000), region_network(entry.members[0], 1000)
+    assert parameters(proposes) == trunk + 9 * (2048 + 1) * 5 * 1000 == 134_705_160
+    assert parameters(judges) == trunk + (2048 + 1) * (1000 + 4000) == 52_745_160
+    assert proposes.anchors.shape == (7 * 7 * 9, 4)
+    assert proposes.stride == 32
 
 
 @pytest.mark.parametrize("model", MODELS)

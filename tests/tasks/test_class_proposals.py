@@ -44,7 +44,7 @@ def test_an_image_teaches_its_own_class_alone_and_one_without_object_none():
 
 
 def test_of_each_class_the_surest_anchor_s_box_comes_out_relative_to_the_window():
-    network = ClassProposals(build("resnet18", 2, 64, 0.1), 2, ANCHORS, 64)
+    network = ClassProposals(build("resnet18", 2, 64, 0.1), 2, ANCHORS, 64, 32)
     found = torch.zeros(1, 4, 2, 5)
     found[0, 3, 0, 0] = 1.0  # class 0: the last anchor as it is
     found[0, 0, 1, 0] = 1.0  # class 1: the first, half as far to the right as it is wide
@@ -57,4 +57,4 @@ def test_of_each_class_the_surest_anchor_s_box_comes_out_relative_to_the_window(
 
 def test_anchors_that_do_not_fit_the_map_are_refused():
     with pytest.raises(ValueError, match="3 anchors do not divide over a map of 2 x 2"):
-        ClassProposals(build("resnet18", 2, 64, 0.1), 2, ANCHORS[:3], 64)
+        ClassProposals(build("resnet18", 2, 64, 0.1), 2, ANCHORS[:3], 64, 32)

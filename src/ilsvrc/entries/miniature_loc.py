@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ilsvrc.entries import msra_2015, overfeat_2013, supervision_2012, vgg_2014
 from ilsvrc.entries.miniature import LARGER, MINIATURES, NORMALISED, PLAIN, PROTOCOL
-from ilsvrc.spec import Dense, Entry, Member, Recipe
+from ilsvrc.spec import Dense, Entry, Member, Recipe, Regions
 
 BOXES: Recipe = replace(
     PLAIN,
@@ -18,6 +18,13 @@ BOXES_NORMALISED: Recipe = replace(
     NORMALISED,
     source="ours, for box regressors of miniatures with batch normalisation",
     epochs=3,
+)
+REGIONS: Recipe = replace(
+    NORMALISED,
+    source="ours, for miniatures that judge proposals again",
+    epochs=3,
+    augment=(),
+    gaps=(*NORMALISED.gaps, "digits are not mirrored"),
 )
 
 # Classifiers that a regressor starts from: those of the race, and OverFeat's, which does not race for classes.
@@ -52,10 +59,16 @@ LOCALIZERS: dict[str, Entry] = {
         msra_2015.LOCALIZATION,
         members=(replace(MINIATURES["msra-2015-cls"], recipe=BOXES_NORMALISED),),
         protocol=PROTOCOL,
-        boxes=replace(msra_2015.PROPOSALS, head="last layer", coordinates="centre", scales=()),
+        boxes=replace(
+            msra_2015.PROPOSALS,
+            scales=(1, 2, 3),
+            regions=Regions(recipe=REGIONS, kept=8, region_object=0.3, regions_taught=2, object_share=0.75, around=8),
+        ),
         gaps=(
             *msra_2015.LOCALIZATION.gaps,
-            "the miniature regresses its box per class from the whole window, as VGG's",
+            "one centre crop, anchors of 16, 32 and 48 pixels in windows of 64, 8 proposals of a class",
+            "2 regions of an image at each visit, three in four of them of an object that they overlap by 0.3 or more, "
+            "and 8 pixels of context: proposals of a map of four cells lie far from their objects",
         ),
     ),
 }

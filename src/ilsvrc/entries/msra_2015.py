@@ -7,7 +7,6 @@ from ilsvrc.entries.row import Paper, one, val
 from ilsvrc.spec import (
     SGD,
     BatchNorm,
-    Crops,
     Dense,
     Detector,
     Entry,
@@ -16,6 +15,7 @@ from ilsvrc.spec import (
     PcaLighting,
     RandomCrop,
     Recipe,
+    Regions,
     Regression,
     Reported,
     ShortSide,
@@ -75,6 +75,17 @@ BOXES = replace(
         "batch norm goes on learning; the appendix does not say whether it did",
     ),
 )
+JUDGED_AGAIN = replace(
+    BOXES,
+    source="He et al. 2015, appendix C, the R-CNN",
+    augment=(Mirror(), PcaLighting(0.1)),
+    gaps=(
+        "rate and length are not given: those of the proposals' training",
+        "a batch is 256 regions 'in the RoI-centric fashion': one of each of 256 images, in an order that is drawn",
+        "augmentation is not given: mirrors and lighting as the classifier's, no crops",
+        "batch norm goes on learning; the appendix does not say whether it did",
+    ),
+)
 PROPOSALS = Regression(
     classifier="msra-2015-cls",
     head="proposals",
@@ -82,6 +93,7 @@ PROPOSALS = Regression(
     coordinates="edges",
     trained="all",
     scales=(8, 16, 32),
+    regions=Regions(recipe=JUDGED_AGAIN),
 )
 LOCALIZATION = Entry(
     key="msra-2015-loc",
@@ -89,7 +101,7 @@ LOCALIZATION = Entry(
     team="MSRA",
     task="localization",
     members=(Member(model="resnet101", recipe=BOXES),),
-    protocol=Crops(layout="center", short_sides=(256,), size=224),
+    protocol=Dense(short_sides=(256,), mirror=False),
     reported=(
         Reported(metric="top-5 localization error", percent=9.0, split="test", source="table 14, the ensemble"),
         Reported(metric="top-5 localization error", percent=8.9, split="val", source="table 13, the ensemble"),
@@ -102,12 +114,17 @@ LOCALIZATION = Entry(
     new="A proposal network with a score and a box per class, and an R-CNN that judges its proposals again.",
     boxes=PROPOSALS,
     gaps=(
-        "half of what they did: the R-CNN that crops, warps and judges the 200 best proposals of each class again is "
-        "not built; table 13 has both halves",
-        "the surest anchor of a class gives its box; how a single box was chosen is not said",
-        "one centre crop, as table 13's first row of proposals (13.3 given the class); their best is dense",
+        "how a single box was chosen is not said: of each class that of its surest proposal, as the R-CNN moves it; of "
+        "proposals alone that of the surest anchor",
+        "scale of the dense test is not said: 256 pixels on the shorter side",
         "anchors count as positive and negative as in Faster R-CNN; the appendix gives no other rule",
-        "members: the networks of the ensemble are not named; one ResNet-101, as in table 13",
+        "whether the 200 best proposals are suppressed first is not said: at an overlap of 0.7, as in Faster R-CNN",
+        "which proposals are objects is not said: those that overlap one of the class by half; nor how many of those "
+        "that teach are: a quarter (both as in R-CNN)",
+        "how boxes are coded is not said: as in R-CNN, over the deviations of Fast R-CNN's code",
+        "16 pixels of context about a warped region, as in R-CNN; regions are cut from the image at its own size",
+        "members: the networks of the ensemble are not named; one ResNet-101, as in table 13, whose classifier names "
+        "the classes and starts both",
     ),
 )
 

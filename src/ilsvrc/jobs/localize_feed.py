@@ -9,7 +9,9 @@ from torch import Tensor
 from ilsvrc.data.batch import Batch
 from ilsvrc.data.loader import Epoch
 from ilsvrc.data.sample import Dataset
-from ilsvrc.jobs.input import Normal
+from ilsvrc.errors import DataError
+from ilsvrc.jobs.input import Normal, Splits
+from ilsvrc.reports.progress import Watch
 from ilsvrc.tasks.localize import holds_pixels, target
 
 BoxBatch = tuple[Tensor, Tensor]  # images, and (B, 6): label, whether it teaches, four edges
@@ -25,6 +27,17 @@ def boxed(dataset: Dataset) -> np.ndarray:
         if (holds_pixels(sample.boxes) & (sample.box_labels == sample.label)).any():
             found.append(index)
     return np.array(found, np.int64)
+
+
+def boxed_images(splits: Splits, watch: Watch) -> np.ndarray:
+    """Those of the images to learn from, and a line of how many others there are. Raises DataError where none is."""
+    found = boxed(splits.train)
+    lost = len(splits.train) - len(found)
+    if lost:
+        watch.say(f"  {lost:,} of {len(splits.train):,} training images have no box of their label and teach none")
+    if not len(found):
+        raise DataError(f"no training image of {splits.path} has a box of its label; put the box files there")
+    return found
 
 
 class Taught:

@@ -11,9 +11,11 @@ from pathlib import Path
 from ilsvrc.jobs.fused_runs import joined, places
 from ilsvrc.jobs.input import Splits
 from ilsvrc.jobs.judge import read_predictions
+from ilsvrc.jobs.localize_ask import Localizing, starting, words
 from ilsvrc.jobs.localize_judge import BoxJudge, write_located
 from ilsvrc.jobs.localize_look import check_merging
-from ilsvrc.jobs.localize_run import Localizing, run_localizing, starting, words
+from ilsvrc.jobs.localize_regions import run_regions
+from ilsvrc.jobs.localize_run import run_localizing
 from ilsvrc.jobs.localizer import fused, load_localizers
 from ilsvrc.jobs.machine import Bench, circumstances
 from ilsvrc.reports.progress import Watch
@@ -24,12 +26,13 @@ from ilsvrc.train.run import Run
 def run_regressors(asked: Sequence[Localizing], splits: Splits, directory: Path, bench: Bench, watch: Watch) -> Run:
     """Train what is asked, or go on where the runs in `directory` stand, until the scores are written.
 
-    One regressor is run_localizing's run. Of several each is such a run in `directory`/regressor1 and so on, and
-    `directory` has what their boxes score together, for the classes of the first one's classifier. Raises as
-    run_localizing, and SpecError where their boxes are not merged.
+    One regressor is run_localizing's run, or run_regions's where its proposals are judged again. Of several each is a
+    run in `directory`/regressor1 and so on, and `directory` has what their boxes score together, for the classes of
+    the first one's classifier. Raises as run_localizing, and SpecError where their boxes are not merged.
     """
     if len(asked) == 1:
-        return run_localizing(asked[0], splits, directory, bench, watch)
+        train = run_regions if asked[0].regression.regions else run_localizing
+        return train(asked[0], splits, directory, bench, watch)
     check_merging(asked[0].regression, len(asked), asked[0].entry.key)
     run = Run(directory)
     run.start(
@@ -49,6 +52,12 @@ def run_regressors(asked: Sequence[Localizing], splits: Splits, directory: Path,
 def errors_alone(run: Run) -> list[float]:
     """The localization error of each regressor of a run by itself, in [0, 1]; none where there is only one."""
     return [float(scores[0]["value"]) for scores in (run.read_scores() or {}).get("alone", [])]
+
+
+def error_of_proposals(run: Run) -> float | None:
+    """The localization error of a run's proposals by themselves, in [0, 1]; None where none were judged again."""
+    scores = (run.read_scores() or {}).get("proposals")
+    return float(scores[0]["value"]) if scores else None
 
 
 def _judge_together(first: Localizing, run: Run, alone: Sequence[Run], on: tuple[Splits, Bench]) -> None:

@@ -17,16 +17,15 @@ from ilsvrc.data.loader import Loader, Treatment
 from ilsvrc.data.sample import Dataset
 from ilsvrc.errors import BadImage, DataError
 from ilsvrc.jobs.input import Normal
-from ilsvrc.jobs.localize_look import Fused, Looker, one_window
+from ilsvrc.jobs.localize_look import Looks, one_window, seen
+from ilsvrc.jobs.localize_propose import looker_for
 from ilsvrc.jobs.machine import Bench
-from ilsvrc.predict.views import views
 from ilsvrc.scoring import Guesses, Localization, Objects, localization_errors
 from ilsvrc.spec import Crops, Dense, Regression
 from ilsvrc.tasks.localize import edges_of, holds_pixels, on_image
 from ilsvrc.train import checkpoint
 from ilsvrc.train.loss import autocast
-from ilsvrc.transforms import geometry
-from ilsvrc.transforms.picture import NO_SHIFT, Picture
+from ilsvrc.transforms.picture import NO_SHIFT
 from ilsvrc.transforms.resample import by_themselves
 
 TOP = 5  # guesses that the challenge counts
@@ -89,8 +88,8 @@ class BoxJudge:
         networks: the box regressor, and the classifier, which is asked only where there are several windows.
         """
         if not one_window(self.protocol):
-            looker = Looker(networks, normal, self.protocol, self.regression, self.size, self.bench, self.reading)
-            return self.one_by_one(looker, probabilities)
+            how = self.protocol, self.regression, self.size
+            return self.one_by_one(looker_for(networks, normal, how, self.bench, self.reading), probabilities)
         labels, network = ranked(probabilities), networks[0]
         boxes = np.zeros((*labels.shape, 4))
         sizes = np.zeros((len(labels), 2), np.int64)
@@ -105,7 +104,7 @@ class BoxJudge:
         chosen = np.take_along_axis(probabilities, labels, axis=1)
         return Located(tuple(names), self.truth.labels, labels, chosen, boxes, sizes, self.truth.judged)
 
-    def one_by_one(self, looker: Looker | Fused, probabilities: np.ndarray) -> Located:
+    def one_by_one(self, looker: Looks, probabilities: np.ndarray) -> Located:
         """The same, image by image, from all windows that something looks at, whatever the judge's own protocol."""
         labels = ranked(probabilities)
         boxes, names = np.zeros((*labels.shape, 4)), []
@@ -173,24 +172,6 @@ def windows_loader(dataset: Dataset, protocol: Crops, bench: Bench, reading: Rea
 
     treatment = Treatment(fixed=look, drawn=same, boxes=True, reading=reading, begin=by_themselves)
     return Loader(dataset, treatment, batch=64, threads=bench.loaders, kept=Kept())
-
-
-def seen(pixels: np.ndarray, protocol: Crops, reading: Reading) -> tuple[np.ndarray, np.ndarray]:
-    """The views of an image, (V, S, S, 3), and (1 + V, 4): its extent, then each window on it."""
-    height, width = pixels.shape[:2]
-    views_, windows = [], [(0.0, 0.0, width, height)]
-    for side in protocol.short_sides:
-        picture = geometry.at_least(
-            geometry.short_side(Picture(pixels, resampler=reading.decoder), side), protocol.size
-        )
-        x, y = width / picture.width, height / picture.height
-        for view in views(protocol, picture.width, picture.height, min(picture.width, picture.height)):
-            left, top, right, bottom = view.box
-            part = picture.pixels[top:bottom, left:right]
-            views_.append(part[:, ::-1] if view.mirror else part)
-            left, right = (right, left) if view.mirror else (left, right)
-            windows.append((left * x, top * y, right * x, bottom * y))
-    return np.stack(views_), np.array(windows)
 
 
 def truth_of(dataset: Dataset) -> Truth:

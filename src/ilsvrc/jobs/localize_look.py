@@ -6,6 +6,7 @@ judged in batches by `localize_judge`.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -54,6 +55,32 @@ def boxes_of(seen: Seen, size: tuple[int, int], labels: np.ndarray, regression: 
         each = np.array([on_image(e, w, *size) for e, w in zip(edges, seen.windows, strict=True)])
         found.append(surest(each, seen.scores[:, label], threshold)[0])
     return np.array(found).reshape(-1, 4)
+
+
+def seen(pixels: np.ndarray, protocol: Crops, reading: Reading) -> tuple[np.ndarray, np.ndarray]:
+    """The views of an image, (V, S, S, 3), and (1 + V, 4): its extent, then each window on it."""
+    height, width = pixels.shape[:2]
+    views_, windows = [], [(0.0, 0.0, width, height)]
+    for side in protocol.short_sides:
+        picture = geometry.at_least(
+            geometry.short_side(Picture(pixels, resampler=reading.decoder), side), protocol.size
+        )
+        x, y = width / picture.width, height / picture.height
+        for view in views(protocol, picture.width, picture.height, min(picture.width, picture.height)):
+            left, top, right, bottom = view.box
+            part = picture.pixels[top:bottom, left:right]
+            views_.append(part[:, ::-1] if view.mirror else part)
+            left, right = (right, left) if view.mirror else (left, right)
+            windows.append((left * x, top * y, right * x, bottom * y))
+    return np.stack(views_), np.array(windows)
+
+
+class Looks(Protocol):
+    """Whatever looks at one image and says where each of some classes is."""
+
+    def boxes(self, pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """(G, 4) boxes for those labels on an image (H, W, 3) uint8, both edges inside."""
+        ...
 
 
 class Looker:
@@ -186,14 +213,33 @@ def one_window(protocol: Crops | Dense) -> bool:
 
 def check_merging(regression: Regression, regressors: int, key: str) -> None:
     """Raise SpecError where several regressors' boxes are not merged."""
+    if regressors > 1 and regression.regions is not None:
+        raise SpecError(
+            f"{key} has {regressors} networks that judge proposals again, and their answers are not joined here; "
+            "leave one member"
+        )
     if regressors > 1 and regression.merging is None:
         raise SpecError(f"{key} has {regressors} regressors, whose boxes its specification does not merge; add one")
 
 
 def check_protocol(protocol: object, regression: Regression, key: str) -> Crops | Dense:
     """The protocol, where boxes can be found by it. Raises SpecError where they cannot."""
+    proposes = regression.head == "proposals"
+    if regression.regions is not None and not proposes:
+        raise SpecError(f"{key} judges proposals again and has none: its head is {regression.head!r}; take 'proposals'")
     if isinstance(protocol, Dense) or (isinstance(protocol, Crops) and not protocol.warp):
-        if not one_window(protocol) and regression.merging is None:
+        once = one_window(protocol) or (proposes and densely_proposed(protocol))
+        if regression.regions is not None and not once:
+            raise SpecError(
+                f"{key} judges proposals again, which are found in one centre crop or in the whole image, and is "
+                f"tested by {protocol}; use one crop or a dense protocol"
+            )
+        if not once and regression.merging is None:
             raise SpecError(f"{key} looks at many windows, whose boxes its specification does not merge; add one")
         return replace(protocol)
     raise SpecError(f"{key} is tested by {protocol}, by which no boxes are found; use crops or a dense protocol")
+
+
+def densely_proposed(protocol: Crops | Dense) -> bool:
+    """Whether proposals are found in the whole image by it, of any size; its windows are not looked at one by one."""
+    return isinstance(protocol, Dense) and protocol.offsets == 1

@@ -13,14 +13,16 @@ from ilsvrc.entries.titles import TITLES
 from ilsvrc.errors import SpecError
 from ilsvrc.jobs.box_pictures import chosen_places, jpeg_of
 from ilsvrc.jobs.input import Splits, open_splits
-from ilsvrc.jobs.localize_fusion import errors_alone, run_regressors
+from ilsvrc.jobs.localize_ask import each_of
+from ilsvrc.jobs.localize_fusion import error_of_proposals, errors_alone, run_regressors
 from ilsvrc.jobs.localize_judge import Located, Truth, read_located, truth_of, verdict
-from ilsvrc.jobs.localize_run import each_of, regressor
+from ilsvrc.jobs.localize_networks import region_network, regressor
 from ilsvrc.jobs.localize_train import classifier_training, localizing
 from ilsvrc.jobs.machine import Bench
 from ilsvrc.jobs.train import run_training
 from ilsvrc.jobs.wishes import Wishes
 from ilsvrc.models import anatomy
+from ilsvrc.reports.entry_tables import recipes_in
 from ilsvrc.reports.progress import Watch
 from ilsvrc.reports.protocol_words import told
 from ilsvrc.reports.task_result import Baseline, BoxPicture, Drawn, Finder, Finding, TaskResult
@@ -94,31 +96,50 @@ def _finder(entry: Entry, run: Run, classes: int) -> Finder:
     member, scores = entry.members[0], run.read_scores() or {}
     assert isinstance(entry.boxes, Regression)
     error, labels = (score["value"] for score in scores["scores"])
-    with torch.device("meta"):
-        parameters = sum(anatomy.parameters(regressor(each, entry.boxes, classes)) for each in entry.members)
-    kind = "PCR" if entry.boxes.per_class else "SCR"
     names = ", ".join(dict.fromkeys(TITLES[each.model] for each in entry.members))
     count = f"{len(entry.members)} regressors on " if len(entry.members) > 1 else ""
-    alone = ", ".join(f"{value:.1%}" for value in errors_alone(run))
     return Finder(
         key=entry.key,
         name=member.model,
-        title=f"{count}{names}, {kind}",
+        title=f"{count}{names}, {_kind(entry.boxes)}",
         year=entry.year,
         team=entry.team,
         localization_error=error,
         top5_error=labels,
-        parameters=parameters,
+        parameters=_parameters(entry, classes),
         seconds=scores["seconds"],
         epochs=run.spec()["asked"]["epochs"],
         image_size=member.image_size or models.paper_size(member.model),
         width=member.width,
         miniature=member.width != 1 or member.image_size not in (None, models.paper_size(member.model)),
         new=entry.new,
-        differences=tuple(dict.fromkeys((*entry.gaps, *(gap for each in entry.members for gap in each.recipe.gaps)))),
+        differences=tuple(dict.fromkeys((*entry.gaps, *(gap for recipe in recipes_in(entry) for gap in recipe.gaps)))),
         published=entry.reported,
-        notes=(f"localization error of each regressor alone: {alone}",) if alone else (),
+        notes=_notes(run),
     )
+
+
+def _kind(boxes: Regression) -> str:
+    """How boxes are found, as the papers' tables call it."""
+    if boxes.head == "proposals":
+        return "RPN + R-CNN" if boxes.regions else "RPN"
+    return "PCR" if boxes.per_class else "SCR"
+
+
+def _parameters(entry: Entry, classes: int) -> int:
+    """Of all networks that find boxes."""
+    assert isinstance(entry.boxes, Regression)
+    with torch.device("meta"):
+        networks = [regressor(each, entry.boxes, classes) for each in entry.members]
+        networks += [region_network(each, classes) for each in entry.members if entry.boxes.regions]
+    return sum(map(anatomy.parameters, networks))
+
+
+def _notes(run: Run) -> tuple[str, ...]:
+    """What the parts of a run score by themselves."""
+    alone, first = ", ".join(f"{value:.1%}" for value in errors_alone(run)), error_of_proposals(run)
+    said = (f"localization error of each regressor alone: {alone}",) if alone else ()
+    return said if first is None else (*said, f"localization error of the proposals alone: {first:.1%}")
 
 
 def baselines(title: str, located: Located, truth: Truth) -> tuple[Baseline, ...]:

@@ -12,13 +12,13 @@ from ilsvrc.entries.miniature_loc import CLASSIFIERS, LOCALIZERS
 from ilsvrc.errors import SpecError
 from ilsvrc.jobs.fused_runs import classifier_name
 from ilsvrc.jobs.input import Splits, open_splits
-from ilsvrc.jobs.localize_fusion import errors_alone, run_regressors
-from ilsvrc.jobs.localize_run import Localizing, each_of
+from ilsvrc.jobs.localize_ask import Localizing, each_of
+from ilsvrc.jobs.localize_fusion import error_of_proposals, errors_alone, run_regressors
 from ilsvrc.jobs.machine import Bench
 from ilsvrc.jobs.train import run_training
 from ilsvrc.jobs.training import Training
 from ilsvrc.reports.progress import Watch
-from ilsvrc.spec import Crops, Entry, Member
+from ilsvrc.spec import Crops, Entry, Member, Regression
 from ilsvrc.train.recipe import scaled
 from ilsvrc.train.run import Run
 
@@ -43,6 +43,8 @@ def train_entry(order: "Order", path: str, directory: Path, bench: Bench, watch:
     errors = ", ".join(f"{score['metric']} {score['value']:.1%}" for score in (run.read_scores() or {})["scores"])
     alone = ", ".join(f"{error:.1%}" for error in errors_alone(run))
     errors += f" (boxes of one regressor alone: {alone})" if alone else ""
+    first = error_of_proposals(run)
+    errors += "" if first is None else f" (proposals alone: {first:.1%})"
     epochs = " and ".join(dict.fromkeys(str(each.epochs) for each in asked))
     return f"{entry.key}: {errors} after {epochs} epochs; everything is in {directory}"
 
@@ -76,7 +78,12 @@ def ordered(order: "Order") -> Entry:
         )
         for member in entry.members
     )
-    return replace(entry, members=tuple(members))
+    entry = replace(entry, members=tuple(members))
+    boxes = entry.boxes
+    if order.batch and isinstance(boxes, Regression) and boxes.regions:
+        regions = replace(boxes.regions, recipe=scaled(boxes.regions.recipe, order.batch))
+        entry = replace(entry, boxes=replace(boxes, regions=regions))
+    return entry
 
 
 def classifier_for(entry: Entry, order: "Order", splits: Splits, directory: Path, bench: Bench, watch: Watch) -> Path:

@@ -10,15 +10,20 @@ from torch import nn
 from ilsvrc import data, models
 from ilsvrc.data.decode import USUAL, Decoder, Reading
 from ilsvrc.data.sample import Classes, Dataset
-from ilsvrc.errors import DataError
+from ilsvrc.errors import DataError, SpecError
 from ilsvrc.jobs.finished import check_classes, classes_of, data_of, shown_as
 from ilsvrc.jobs.fused_runs import parts_of
 from ilsvrc.jobs.input import Normal
 from ilsvrc.jobs.judge import Judge
+from ilsvrc.jobs.localize_ask import at_size
 from ilsvrc.jobs.localize_judge import BoxJudge
-from ilsvrc.jobs.localize_look import Fused, Looker
-from ilsvrc.jobs.localize_run import CLASSIFIER, at_size, classifier, regressor
+from ilsvrc.jobs.localize_look import Fused, Looker, Looks
+from ilsvrc.jobs.localize_networks import classifier, region_network, regressor
+from ilsvrc.jobs.localize_propose import Proposer, looker_for
+from ilsvrc.jobs.localize_regions import PROPOSER, Referee
+from ilsvrc.jobs.localize_run import CLASSIFIER
 from ilsvrc.jobs.machine import Bench
+from ilsvrc.models.regressor import ClassProposals
 from ilsvrc.scoring import Localization, Score
 from ilsvrc.spec import Crops, Dense, Member, Regression, from_json
 from ilsvrc.train import checkpoint
@@ -28,7 +33,10 @@ from ilsvrc.train.run import Run
 
 @dataclass(frozen=True, eq=False)
 class Localizer:
-    """A box regressor and the classifier whose classes it boxes; both take what `normal` makes of pixels."""
+    """A box regressor and the classifier whose classes it boxes; both take what `normal` makes of pixels.
+
+    judge is the network that judges the regressor's proposals again, where there is one.
+    """
 
     run: Run
     entry: str
@@ -42,6 +50,7 @@ class Localizer:
     normal: Normal
     classes: Classes
     decoder: Decoder
+    judge: nn.Module | None = None
 
 
 def load_localizers(directory: Path) -> tuple[Localizer, ...]:
@@ -66,9 +75,13 @@ def load_localizer(directory: Path) -> Localizer:
         protocol, its = (from_json(asked[name]) for name in ("protocol", "classifier_protocol"))
         count = int(asked["classes"])
         networks = regressor(member, regression, count), classifier(first, count)
+        judge = region_network(member, count) if regression.regions else None
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise DataError(f"{directory / 'spec.json'} is no localization that can be understood: {error}") from error
-    for file, network in zip((run.weights, directory / CLASSIFIER), networks, strict=True):
+    if judge is not None:
+        checkpoint.load_weights(run.weights, judge)
+    weights = directory / PROPOSER if judge is not None else run.weights
+    for file, network in zip((weights, directory / CLASSIFIER), networks, strict=True):
         checkpoint.load_weights(file, network)
     size = member.image_size or models.paper_size(member.model)
     return Localizer(
@@ -84,6 +97,7 @@ def load_localizer(directory: Path) -> Localizer:
         normal=shown_as(directory),
         classes=classes_of(run, count, None),
         decoder="reference" if asked.get("reading", {}).get("decoder") == "reference" else "fast",
+        judge=judge.eval() if judge is not None else None,
     )
 
 
@@ -110,16 +124,30 @@ def judged_by(localizers: Sequence[Localizer], dataset: Dataset, bench: Bench, r
     classes = Judge(dataset, first.classifier_protocol, bench, reading=reading)
     networks = first.network.to(bench.device), first.classifier.to(bench.device)
     said = classes(networks[1], first.normal).predictions.probabilities
-    if len(localizers) > 1:
+    if len(localizers) > 1 or first.judge is not None:
         return judge.score(judge.one_by_one(fused(localizers, bench, reading), said))
     return judge.score(judge(networks, first.normal, said))
 
 
-def fused(localizers: Sequence[Localizer], bench: Bench, reading: Reading) -> Fused:
+def fused(localizers: Sequence[Localizer], bench: Bench, reading: Reading) -> Looks:
     """The regressors of one entry, ready to look at images together, on the bench's device."""
-    return Fused([_looker(localizer, bench, reading) for localizer in localizers], localizers[0].regression)
+    lookers = [_looker(localizer, bench, reading) for localizer in localizers]
+    windows = [looker for looker in lookers if isinstance(looker, Looker)]
+    if len(windows) == len(lookers):
+        return Fused(windows, localizers[0].regression)
+    if len(lookers) > 1:
+        raise SpecError(
+            f"{localizers[0].entry} has several networks, one of which proposes boxes; these are not joined"
+        )
+    return lookers[0]
 
 
-def _looker(localizer: Localizer, bench: Bench, reading: Reading) -> Looker:
+def _looker(localizer: Localizer, bench: Bench, reading: Reading) -> Looks:
     networks = localizer.network.to(bench.device), localizer.classifier.to(bench.device)
-    return Looker(networks, localizer.normal, localizer.protocol, localizer.regression, localizer.size, bench, reading)
+    how, regions = (localizer.protocol, localizer.regression, localizer.size), localizer.regression.regions
+    if localizer.judge is None or regions is None:
+        return looker_for(networks, localizer.normal, how, bench, reading)
+    assert isinstance(networks[0], ClassProposals)
+    proposer = Proposer(networks[0], localizer.normal, localizer.protocol, bench, reading)
+    judge = localizer.judge.to(bench.device)
+    return Referee(proposer, judge, localizer.normal, regions, localizer.size, bench)

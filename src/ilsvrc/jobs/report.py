@@ -2,15 +2,17 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ilsvrc.errors import DataError, SpecError
 from ilsvrc.jobs.curve import curve
 from ilsvrc.jobs.fused_runs import parts_of
+from ilsvrc.jobs.localize_regions import FIRST
 from ilsvrc.reports.formats import plain, whole
 from ilsvrc.reports.runs_page import Trained, write_runs_page
-from ilsvrc.spec import Member, from_json
+from ilsvrc.spec import Member, Regression, from_json
 from ilsvrc.train.run import Run
 from ilsvrc.train.signs import signs
 
@@ -31,16 +33,22 @@ def report(directories: Sequence[Path], out: Path) -> str:
 
 
 def runs_in(directory: Path) -> list[Path]:
-    """The directory where it is a run, else the runs directly in it, by name; of joined networks the runs of each.
+    """The directory where it is a run, else the runs directly in it, by name; of several parts the runs of each.
 
     Raises DataError when there is none.
     """
     if (directory / "spec.json").is_file():
-        return list(parts_of(directory))
+        return trainings_of(directory)
     below = sorted(path.parent for path in directory.glob("*/spec.json")) if directory.is_dir() else []
     if not below:
         raise DataError(f"{directory} holds no training (a directory with spec.json); give what ilsvrc train made")
-    return [place for each in below for place in parts_of(each)]
+    return [place for each in below for place in trainings_of(each)]
+
+
+def trainings_of(directory: Path) -> list[Path]:
+    """The trainings of a run: of joined networks each; where proposals are judged again, what proposes them, too."""
+    places = parts_of(directory)
+    return [each for place in places for each in (place / FIRST, place) if (each / "spec.json").is_file()]
 
 
 def labels(places: Sequence[Path]) -> list[str]:
@@ -58,13 +66,13 @@ def trained(directory: Path, label: str) -> Trained:
     spec = run.spec()
     asked, here = spec["asked"], spec.get("circumstances", {})
     try:
-        member: Member = from_json(asked["member"])
+        member = _member(asked)
         epochs = run.log()
         return Trained(
             label=label,
             model=member.model,
             curve=curve(epochs),
-            epochs=float(asked["epochs"]),
+            epochs=float(asked.get("region_epochs", asked["epochs"])),
             classes=int(asked["classes"]),
             facts=_facts(member, asked, here),
             signs=_signs(asked, epochs),
@@ -76,6 +84,14 @@ def trained(directory: Path, label: str) -> Trained:
         raise DataError(
             f"{directory} cannot be understood ({type(error).__name__}: {error}); was it written by another version?"
         ) from error
+
+
+def _member(asked: dict[str, Any]) -> Member:
+    """The network and the recipe it is trained by: where proposals are judged again, that of the judge."""
+    member: Member = from_json(asked["member"])
+    boxes = from_json(asked.get("boxes"))
+    regions = boxes.regions if isinstance(boxes, Regression) else None
+    return member if regions is None else replace(member, recipe=regions.recipe)
 
 
 def _signs(asked: dict[str, Any], epochs: list[dict[str, Any]]) -> tuple[str, ...]:
@@ -94,7 +110,7 @@ def _facts(member: Member, asked: dict[str, Any], here: dict[str, Any]) -> tuple
         ("Width", plain(member.width)),
         ("Recipe", member.recipe.source),
         ("Batch", whole(member.recipe.batch)),
-        ("Epochs", plain(asked["epochs"])),
+        ("Epochs", plain(asked.get("region_epochs", asked["epochs"]))),
         ("Seed", str(asked["seed"])),
         ("Precision", str(asked.get("precision"))),
         ("Data", f"{asked['classes']} classes, fingerprint {asked['data']}"),

@@ -70,10 +70,11 @@ class RegionClassifier(nn.Module):
     """R-CNN (Girshick et al. 2014): a classifier that sees one warped region, and a box regressor on its features.
 
     classifier is any network of this project that ends in a linear layer; its side heads go. Whether GoogLeNet kept
-    the linear SVMs of R-CNN is not said; here the classes are the network's own, with one for the background.
+    the linear SVMs of R-CNN is not said; here the classes are the network's own, with one for the background. Without
+    background each class has a logit of its own, an object of it or not (He et al. 2015, appendix C).
     """
 
-    def __init__(self, classifier: nn.Module, classes: int):
+    def __init__(self, classifier: nn.Module, classes: int, *, background: bool = True):
         super().__init__()
         name, last = last_linear(classifier)
         setattr(classifier, name, nn.Identity())
@@ -81,11 +82,12 @@ class RegionClassifier(nn.Module):
             if hasattr(classifier, side):
                 setattr(classifier, side, nn.Identity())
         self.network = classifier
-        self.scores = nn.Linear(last.in_features, classes + 1)
-        self.offsets = nn.Linear(last.in_features, 4 * (classes + 1))
+        outputs = classes + background
+        self.scores = nn.Linear(last.in_features, outputs)
+        self.offsets = nn.Linear(last.in_features, 4 * outputs)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (R, classes + 1), the background first, and offsets (R, classes + 1, 4) of warped regions."""
+        """Logits (R, classes + 1), the background first, if any, and offsets (R, classes + 1, 4) of warped regions."""
         x = self.network(images)
         x = x[0] if isinstance(x, tuple) else x
         return self.scores(x), self.offsets(x).reshape(len(x), -1, 4)

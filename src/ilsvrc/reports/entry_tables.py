@@ -14,7 +14,7 @@ from ilsvrc.entries.protocols import PROTOCOLS
 from ilsvrc.reports.formats import plain
 from ilsvrc.reports.protocol_words import brief
 from ilsvrc.reports.protocol_words import told as told_protocol
-from ilsvrc.spec import BatchNorm, Entry, Member, Recipe, Reported
+from ilsvrc.spec import BatchNorm, Entry, Member, Recipe, Regions, Regression, Reported
 
 Part = str | Table | Text | Padding
 PLACES = {1: "first", 2: "second"}
@@ -103,7 +103,7 @@ def page(entry: Entry) -> tuple[Part, ...]:
     parts += [_heading("\nPublished"), _figures(entry), *_gained(entry), _heading("\nNetworks"), _members(entry)]
     parts += [*_bulleted(looked(entry)), *_boxes(entry)]
     parts += _sentences("\nNot known, or done otherwise here", entry.gaps)
-    for recipe in dict.fromkeys(member.recipe for member in entry.members):
+    for recipe in recipes_in(entry):
         lines = "\n".join(f"{name:<16} {value}" for name, value in told(recipe))
         parts += [_heading(f"\nTrained by: {recipe.source}"), Padding(Text(lines), (0, 0, 0, 2), expand=False)]
         parts += _sentences("\nLeft open by the source, and what was chosen", recipe.gaps)
@@ -173,8 +173,24 @@ def _boxes(entry: Entry) -> list[Part]:
     if entry.boxes is None:
         return []
     told_of = ((field.name.replace("_", " "), getattr(entry.boxes, field.name)) for field in fields(entry.boxes))
-    lines = "\n".join(f"{name:<16} {_plain(value)}" for name, value in told_of if value is not None)
+    lines = "\n".join(f"{name:<16} {_plain(_named(value))}" for name, value in told_of if value is not None)
     return [_heading("\nHow objects are found"), Padding(Text(lines), (0, 0, 0, 2), expand=False)]
+
+
+def _named(value: Any) -> Any:
+    """A field of a way to find boxes; a recipe in it by its source alone, as it is told by itself."""
+    if not isinstance(value, Regions):
+        return value
+    told_of = ((field.name, getattr(value, field.name)) for field in fields(value))
+    said = (f"{name}={'...' if isinstance(one, Recipe) else repr(one)}" for name, one in told_of)
+    return f"Regions({', '.join(said)})"
+
+
+def recipes_in(entry: Entry) -> tuple[Recipe, ...]:
+    """Every recipe that something in an entry is trained by, each once."""
+    regions = entry.boxes.regions if isinstance(entry.boxes, Regression) else None
+    again = () if regions is None else (regions.recipe,)
+    return tuple(dict.fromkeys((*(member.recipe for member in entry.members), *again)))
 
 
 def _rows(entries: Iterable[Entry]) -> Padding:

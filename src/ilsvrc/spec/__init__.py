@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from ilsvrc.spec.boxes import Detector as Detector
 from ilsvrc.spec.boxes import Merging as Merging
+from ilsvrc.spec.boxes import Regions as Regions
 from ilsvrc.spec.boxes import Regression as Regression
 from ilsvrc.spec.boxes import Search as Search
 

@@ -1,7 +1,10 @@
 """How objects are found: the part of an entry that localization and detection have beside classification."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from ilsvrc.spec import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,6 +17,25 @@ class Merging:
     """
 
     threshold: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regions:
+    """How the proposals of a class are judged again (He et al. 2015, appendix C).
+
+    Each is cropped, warped, and shown to a classifier whose end is a logit and a box for each class. An image teaches
+    its own class alone, by `regions_taught` of its proposals at each visit, each drawn by itself. In a test the surest
+    proposal of a class, moved, is its answer.
+    """
+
+    recipe: "Recipe"  # of this second network; its batch counts images, and its augmentation cuts nothing
+    kept: int = 200  # proposals of a class in an image, the surest
+    proposal_overlap: float = 0.7  # above it the less sure of two proposals goes before that
+    region_object: float = 0.5  # least overlap of a region with an object; one with less is none
+    regions_taught: int = 1  # of an image at each visit
+    object_share: float = 0.25  # how often an object is drawn, where an image has both
+    around: int = 16  # pixels of context about a region after warping
+    offset_deviations: tuple[float, float, float, float] = (0.1, 0.1, 0.2, 0.2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +55,7 @@ class Regression:
     least_overlap: float = 0.0  # of the object inside the window, in [0, 1]; windows with less do not teach
     merging: Merging | None = None  # None where one window is looked at
     scales: tuple[float, ...] = ()  # of the anchors of proposals, over 16 pixels
+    regions: Regions | None = None  # how proposals are judged again; None where the surest is the answer
 
 
 @dataclass(frozen=True, kw_only=True)

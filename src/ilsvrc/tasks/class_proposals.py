@@ -1,14 +1,18 @@
-"""Proposals for one class at a time (He et al. 2015, appendix C): which anchors teach, and the loss.
+"""Proposals for one class at a time (He et al. 2015, appendix C): which anchors teach, the loss, and what is proposed.
 
-The first half of MSRA's localization of 2015. Each class has a logit of its own at every anchor, object of this class
-or not, and a box of its own; an image teaches its own class alone.
+The first half of MSRA's localization of 2015; the second is `class_regions`. Each class has a logit of its own at
+every anchor, object of this class or not, and a box of its own; an image teaches its own class alone.
 """
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ilsvrc.tasks.boxes import coded, overlaps
+from ilsvrc.models.regressor import ClassProposals
+from ilsvrc.spec import Regions
+from ilsvrc.tasks.anchors import over_map
+from ilsvrc.tasks.boxes import clipped, coded, decoded, overlaps, usable
+from ilsvrc.tasks.suppress import nms
 
 SAMPLED = 8  # anchors of an image, half of them positive
 POSITIVE, NEGATIVE = 0.7, 0.3  # overlap with the object: at least, and below (Ren et al. 2015, section 3.1.2)
@@ -51,3 +55,26 @@ def class_proposal_loss(
         offsets = coded(boxes[row].expand(len(positive), 4), anchors[positive])
         total = total + F.smooth_l1_loss(mine[positive, 1:], offsets, reduction="sum") / count
     return total / teaches.sum().clamp(min=1)
+
+
+@torch.no_grad()
+def moved_anchors(network: ClassProposals, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Of each label at every anchor its box, (P, G, 4), and its logit, (P, G), in an image, (1, 3, H, W), of any size.
+
+    Boxes are in the image's pixels, both edges inside, and may lie beyond it.
+    """
+    maps = network.features(images)
+    every = over_map(network.cell, maps.shape[2], maps.shape[3], network.stride)
+    found = network.everywhere(maps, labels)[0].float()
+    return decoded(found[..., 1:], every[:, None]), found[..., 0]
+
+
+def best_proposals(boxes: Tensor, scores: Tensor, size: tuple[int, int], how: Regions) -> Tensor:
+    """(K, 4): what stays of boxes (P, 4) of one class with their scores (P,), surest first, `kept` at most.
+
+    Boxes are rounded to whole pixels of an image of `size`, width and height, and cut at its border; those that share
+    no pixel with it go, and of two that overlap by more than `proposal_overlap` the less sure one does.
+    """
+    good = usable(boxes, *size) & torch.isfinite(scores)
+    boxes, scores = clipped(boxes[good].round(), *size), scores[good]
+    return boxes[nms(boxes, scores, how.proposal_overlap, how.kept)]

@@ -27,3 +27,11 @@ def warped(image: Tensor, regions: Tensor, size: int, around: int) -> Tensor:
     )
     images = image[None].expand(len(regions), -1, -1, -1)
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def warped_levels(image: Tensor, regions: Tensor, size: int, around: int, outside: Tensor) -> Tensor:
+    """(R, 3, size, size) in whole grey levels: `warped` of an image of 0 to 255; what lies outside of it is `outside`.
+
+    outside: (3, 1, 1), the mean that is subtracted before a network sees it.
+    """
+    return (warped(image - outside, regions, size, around) + outside).round().clamp(0, 255)

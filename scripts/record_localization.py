@@ -1,6 +1,8 @@
 """Write docs/results/localization.md and .json from races in localization.
 
 scripts/record_localization.py TITLE=RESULTS.json ...    each the results.json of `ilsvrc race --task localization`
+
+Races of other titles that were recorded before stay.
 """
 
 import json
@@ -14,12 +16,13 @@ KEPT = ("command", "seed", "started", "seconds", "machine", "protocol", "data")
 
 
 def main(words: list[str]) -> int:
-    """Read every race and write both files."""
-    races = {}
+    """Read every race, put it in the place of that title, and write both files."""
+    before = OUT / "localization.json"
+    races = json.loads(before.read_text(encoding="utf-8")) if before.exists() else {}
     for word in words:
         title, _, path = word.partition("=")
         races[title] = _record(json.loads(Path(path).read_text(encoding="utf-8")))
-    if not races:
+    if not words:
         print(__doc__)
         return 2
     OUT.mkdir(exist_ok=True)

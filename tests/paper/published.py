@@ -111,10 +111,13 @@ PUBLISHED: dict[str, tuple[Recipe, float, int, dict[float, float]]] = {
     "googlenet, boxes": (googlenet_2014.BOXES, 250, 32, {0: 1e-2, 8: 9.6e-3, 16: 9.216e-3}),
     "resnet, boxes": (msra_2015.BOXES, 120, 256, {0: 1e-2, 40: 1e-3, 80: 1e-4, 100: 1e-5}),
     "trimps, boxes": (trimps_2016.BOXES, 100, 32, INCEPTION),
+    "resnet, judged again": (msra_2015.JUDGED_AGAIN, 120, 256, {0: 1e-2, 40: 1e-3, 80: 1e-4, 100: 1e-5}),
+    "trimps, judged again": (trimps_2016.JUDGED_AGAIN, 100, 32, INCEPTION),
     # 240,000 updates at 0.001 and 80,000 at a tenth, in proportion (He et al. 2015, appendix A).
     "faster r-cnn": (msra_2015.REGIONS, 5.5, 8, {0: 1e-3, 4.12: 1e-3, 4.125: 1e-4}),
     "r-cnn": (googlenet_2014.REGIONS, 50, 2, {0: 1e-3, 20: 1e-4, 40: 1e-5}),
     "miniature, boxes": (miniature_loc.BOXES_NORMALISED, 3, 32, {0: 0.0002, 0.5: 0.02, 1.75: 0.01}),
+    "miniature, judged again": (miniature_loc.REGIONS, 3, 32, {0: 0.0002, 0.5: 0.02, 1.75: 0.01}),
     "miniature, plain, boxes": (miniature_loc.BOXES, 3, 32, {0: 0.0002, 0.5: 0.02, 1.75: 0.01}),
     "miniature, regions": (miniature_det.REGIONS, 5, 4, {0: 0.0002, 0.5: 0.02, 2.75: 0.01}),
     "miniature, windows": (miniature_det.WINDOWS, 5, 4, {0: 0.0002, 0.5: 0.02, 2.75: 0.01}),

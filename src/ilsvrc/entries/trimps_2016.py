@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from ilsvrc.entries import inception_2015, inception_2016, preresnet_2016, wideresnet_2016
 from ilsvrc.entries.row import Paper, val
-from ilsvrc.spec import Crops, Dense, Entry, Member, Protocol, Recipe, Regression, Reported
+from ilsvrc.spec import Dense, Entry, Member, Mirror, Protocol, Recipe, Regions, Regression, Reported
 
 NEW = "Nothing new but the sum: five different networks err on different images, and together below three percent."
 
@@ -60,13 +60,18 @@ BOXES = replace(
     source="Trimps-Soushen 2016, localization, a reconstruction",
     gaps=("of this training nothing is public: the network's own paper's recipe",),
 )
+JUDGED_AGAIN = replace(
+    BOXES,
+    source="Trimps-Soushen 2016, localization, the regions, a reconstruction",
+    augment=(Mirror(),),
+)
 LOCALIZATION = Entry(
     key="trimps-2016-loc",
     year=2016,
     team="Trimps-Soushen",
     task="localization",
     members=(Member(model="inception_resnet_v2", recipe=BOXES),),
-    protocol=Crops(layout="center", short_sides=(342,), size=299),
+    protocol=Dense(short_sides=(342,), mirror=False),
     reported=(
         Reported(metric="top-5 localization error", percent=7.71, split="test", source="result page of 2016"),
         Reported(metric="top-5 localization error", percent=7.58, split="val", source="results in slides, all fused"),
@@ -76,14 +81,20 @@ LOCALIZATION = Entry(
     new="Faster R-CNN asked for the boxes of the five classes that a fusion of five networks named.",
     boxes=Regression(
         classifier="trimps-2016-cls",
-        head="last layer",
+        head="proposals",
         per_class=True,
-        coordinates="centre",
+        coordinates="edges",
         trained="all",
+        scales=(8, 16, 32),
+        regions=Regions(recipe=JUDGED_AGAIN),
     ),
     gaps=(
-        "not what they did: Faster R-CNN on several trunks, its proposals and boxes fused by accuracy, of which "
-        "no trunk, weight or threshold is public; a box per class is regressed from the whole window instead",
+        "how a Faster R-CNN was asked for the boxes of given classes is not public; here proposals of a class and "
+        "regions that are judged again, as MSRA's of 2015, whose scale, anchors and sampling these are",
+        "one trunk: theirs were several, whose proposals and boxes were fused by accuracy; no trunk, weight or "
+        "threshold is public",
+        "anchors stand at multiples of the stride from the image's corner, as on networks with padding; this one has "
+        "none at first and looks some pixels further in",
     ),
     reconstruction=True,
 )

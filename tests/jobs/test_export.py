@@ -22,7 +22,6 @@ from ilsvrc.jobs.export import export, opened, pictures
 from ilsvrc.jobs.finished import finished as finished_run
 from ilsvrc.jobs.judge import read_predictions
 from ilsvrc.jobs.predictor import Predictor
-from ilsvrc.models.resnet import Bottleneck, ResNet
 from ilsvrc.models.senet import SENet, resnext_block
 from ilsvrc.train.run import Run
 from ilsvrc.weights import Weights
@@ -48,12 +47,14 @@ RECORD = Weights(
 LAYERS = {  # network: nodes it must have, as the paper calls its layers, and weights
     "alexnet": ({"conv1/Conv", "norm1/LRN", "fc6/Gemm", "fc6/Relu", "fc8/Gemm"}, {"conv1.weight", "fc8.bias"}),
     "googlenet": ({"norm2/LRN", "inception_4b.conv_5x5/Conv", "inception_4b/Concat"}, {"linear.weight"}),
-    "resnet50": ({"conv1/Conv", "conv1/Relu", "conv3.0.shortcut/Conv", "conv2.1/Add", "pool5/ReduceMean"}, set()),
-    "se_resnext50_32x4d": ({"conv2.0.se.fc1/Gemm", "conv2.0.se/Mul", "conv2.0/Relu"}, {"conv2.0.se.fc2.bias"}),
+    "se_resnext50_32x4d": (
+        {"conv1/Relu", "conv3.0.shortcut/Conv", "conv2.1/Add", "pool5/ReduceMean", "conv2.0.se.fc1/Gemm"}
+        | {"conv2.0.se/Mul", "conv2.0/Relu"},
+        {"conv2.0.se.fc2.bias"},
+    ),
 }
 RUNS: list[Callable[[Tensor], Tensor]] = []
 SHORT = {  # five blocks instead of sixteen that are wired alike: an export takes as long as there are nodes
-    "resnet50": partial(ResNet, Bottleneck, (2, 1, 1, 1)),
     "se_resnext50_32x4d": partial(SENet, resnext_block, (2, 1, 1, 1)),
 }
 

@@ -15,6 +15,7 @@ from small import BENCH, QUIET, Told
 
 from ilsvrc.cli import run
 from ilsvrc.data.decode import USUAL
+from ilsvrc.entries import ENTRIES
 from ilsvrc.entries.miniature_loc import LOCALIZERS
 from ilsvrc.errors import DataError, SpecError
 from ilsvrc.jobs.input import open_splits
@@ -23,8 +24,10 @@ from ilsvrc.jobs.localize_ask import Localizing
 from ilsvrc.jobs.localize_judge import read_located
 from ilsvrc.jobs.localize_look import Looker, check_protocol
 from ilsvrc.jobs.localize_run import run_localizing
+from ilsvrc.jobs.localize_train import classifier_training, ordered
 from ilsvrc.jobs.localizer import load_localizer
 from ilsvrc.jobs.race import race
+from ilsvrc.jobs.train_one import Order
 from ilsvrc.jobs.wishes import Wishes
 from ilsvrc.spec import Crops, Dense, Member, Merging
 from ilsvrc.train.checkpoint import load_tensors
@@ -232,3 +235,15 @@ def test_proposals_per_class_train_and_give_a_box_for_every_class(tiny: Path, wh
     assert np.isfinite(located.boxes).all()
     assert len(np.unique(located.boxes.reshape(-1, 4), axis=0)) > len(located.names), "each class has its own"
     assert load_localizer(done.directory).network(torch.zeros(1, 3, 48, 48)).shape == (1, 4 * 20)
+
+
+@pytest.mark.parametrize("key", [entry.key for entry in ENTRIES.values() if entry.task == "localization"])
+@pytest.mark.parametrize("small", [True, False])
+def test_every_entry_has_a_classifier_to_start_from_at_any_size(key: str, small: bool):
+    order = Order(name=key, recipe="paper", epochs=1, width=0.25 if small else None, image_size=None, seed=0)
+    entry = ordered(order)
+    training = classifier_training(entry, seed=0, epochs=1)
+    mine = entry.members[0]
+    assert (training.member.model, training.member.width) == (mine.model, mine.width)
+    if key == "trimps-2016-loc":  # of five networks that of the same name, which is not the first
+        assert training.member.recipe.source == "Szegedy, Ioffe et al. 2016, section 4; TF-slim"

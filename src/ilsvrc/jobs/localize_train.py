@@ -18,7 +18,7 @@ from ilsvrc.jobs.machine import Bench
 from ilsvrc.jobs.train import run_training
 from ilsvrc.jobs.training import Training
 from ilsvrc.reports.progress import Watch
-from ilsvrc.spec import Crops, Entry, Member, Regression
+from ilsvrc.spec import Crops, Entry, Regression
 from ilsvrc.train.recipe import scaled
 from ilsvrc.train.run import Run
 
@@ -99,7 +99,10 @@ def classifier_training(entry: Entry, seed: int, epochs: int | None) -> Training
     assert entry.boxes is not None
     mine, key = entry.members[0], entry.boxes.classifier
     small = mine.image_size is not None or mine.width != 1
-    known: Member = CLASSIFIERS[key] if small else ENTRIES[key].members[0]
+    published = ENTRIES[key].members
+    known = next((member for member in published if member.model == mine.model), published[0])
+    if small and key in CLASSIFIERS:
+        known = CLASSIFIERS[key]
     protocol = PROTOCOL if small else Crops(layout="center", size=models.paper_size(mine.model))
     member = replace(known, model=mine.model, image_size=mine.image_size, width=mine.width)
     epochs = epochs or max(1, round(member.recipe.epochs))

@@ -28,6 +28,7 @@ from ilsvrc.jobs.localizer import fused, load_localizer
 from ilsvrc.jobs.race import race
 from ilsvrc.jobs.region_feed import WithProposals, region_loader, warp_of
 from ilsvrc.jobs.wishes import Wishes
+from ilsvrc.reports.formats import percent
 from ilsvrc.spec import Crops, Dense, RandomCrop
 from ilsvrc.tasks.boxes import clipped, decoded
 from ilsvrc.train.checkpoint import load_tensors
@@ -79,9 +80,8 @@ def test_a_race_trains_what_proposes_and_what_judges_again(whole: Path, tiny: Pa
     counted = sum(value.numel() for each in weights for name, value in each.items() if "running" not in name)
     counted -= sum(name.endswith("num_batches_tracked") for each in weights for name in each)
     assert entry["parameters"] == counted
-    assert f"localization error of the proposals alone: {first['scores'][0]['value']:.1%}" in (
-        (whole / "report.html").read_text()
-    )
+    alone = percent(first["scores"][0]["value"])
+    assert f"localization error of the proposals alone: {alone}" in (whole / "report.html").read_text(encoding="utf-8")
     before = {path: path.stat().st_mtime_ns for path in (whole / "runs").rglob("*") if path.is_file()}
     race(str(tiny), whole, WISHES, BENCH, QUIET)
     assert before == {path: path.stat().st_mtime_ns for path in (whole / "runs").rglob("*") if path.is_file()}

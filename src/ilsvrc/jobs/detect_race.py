@@ -25,6 +25,7 @@ from ilsvrc.jobs.propose import propose
 from ilsvrc.jobs.train import run_training
 from ilsvrc.jobs.wishes import Wishes
 from ilsvrc.models import anatomy
+from ilsvrc.reports.formats import percent
 from ilsvrc.reports.progress import Watch
 from ilsvrc.reports.task_result import BoxPicture, ClassCurve, Drawn, Finder, Finding, TaskResult
 from ilsvrc.scoring import Detection, Detections, Objects, detect
@@ -140,7 +141,7 @@ def _finder(entry: Entry, run: Run, classes: int) -> Finder:
     kind = "R-CNN" if how.kind == "r-cnn" else "Faster R-CNN"
     count = sum(each.copies for each in entry.members)
     names = ", ".join(dict.fromkeys(TITLES[each.model] for each in entry.members))
-    alone = ", ".join(f"{value:.1%}" for value in alone_in(run))
+    alone = ", ".join(map(percent, alone_in(run)))
     return Finder(
         key=entry.key,
         name=member.model,

@@ -23,6 +23,7 @@ from ilsvrc.jobs.train import run_training
 from ilsvrc.jobs.wishes import Wishes
 from ilsvrc.models import anatomy
 from ilsvrc.reports.entry_tables import recipes_in
+from ilsvrc.reports.formats import percent
 from ilsvrc.reports.progress import Watch
 from ilsvrc.reports.protocol_words import told
 from ilsvrc.reports.task_result import Baseline, BoxPicture, Drawn, Finder, Finding, TaskResult
@@ -137,9 +138,9 @@ def _parameters(entry: Entry, classes: int) -> int:
 
 def _notes(run: Run) -> tuple[str, ...]:
     """What the parts of a run score by themselves."""
-    alone, first = ", ".join(f"{value:.1%}" for value in errors_alone(run)), error_of_proposals(run)
+    alone, first = ", ".join(map(percent, errors_alone(run))), error_of_proposals(run)
     said = (f"localization error of each regressor alone: {alone}",) if alone else ()
-    return said if first is None else (*said, f"localization error of the proposals alone: {first:.1%}")
+    return said if first is None else (*said, f"localization error of the proposals alone: {percent(first)}")
 
 
 def baselines(title: str, located: Located, truth: Truth) -> tuple[Baseline, ...]:

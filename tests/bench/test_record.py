@@ -30,6 +30,15 @@ def test_the_plan_names_every_training_and_does_nothing(tmp_path: Path, capsys: 
     assert not (tmp_path / "out").exists()
 
 
+def test_the_recipe_under_the_budget_is_chosen_and_the_best_one_stays():
+    wish = record.Wish(data="nowhere", out=Path("out"), networks=("resnet18",), recipe="miniature", epochs=2)
+    trained = {place: order.training().recipe.source for place, order in wish.orders().items()}
+    assert trained == {
+        "resnet18.0": "ours, for miniatures of networks with batch normalisation",
+        "best.0": "modern, for networks with batch normalisation",
+    }
+
+
 def test_an_unknown_network_is_a_sentence():
     with pytest.raises(SpecError, match="no network is called 'resnet51'"):
         record.main(["--data", "nowhere", "--networks", "resnet51"])
@@ -39,6 +48,7 @@ def test_a_tiny_version_leaves_table_curves_and_numbers_and_goes_on(tiny: Path, 
     wish = record.Wish(
         data=str(tiny),
         out=tmp_path,
+        name="small",
         runs=tmp_path / "runs",
         networks=("resnet18",),
         epochs=1,
@@ -48,14 +58,16 @@ def test_a_tiny_version_leaves_table_curves_and_numbers_and_goes_on(tiny: Path, 
         device="cpu",
     )
     page = record.record(wish, HERE, Watch(quiet=True))
-    found = json.loads((tmp_path / "tiny_imagenet.json").read_text())
+    found = json.loads((tmp_path / "small.json").read_text())
     assert [row["run"] for row in found["runs"]] == ["resnet18.0", "best.0"]
     assert [len(row["curve"]) for row in found["runs"]] == [1, 1]
     assert {"command", "machine", "fingerprint"} <= set(found)
+    assert f"--data {tiny}" not in found["command"], "places are of no use elsewhere"
     text = page.read_text()
+    assert "[small.json](small.json)" in text
     assert "| resnet18, width 0.1 | 64 | " in text
     assert "Goal for ResNet-50 at its best: 65% top-1." in text
-    assert (tmp_path / "tiny_imagenet.html").stat().st_size > 1000
+    assert (tmp_path / "small.html").stat().st_size > 1000
     before = (tmp_path / "runs/best.0/log.jsonl").read_bytes()
     assert record.plan(wish, HERE)[1].endswith("done")
     record.record(wish, HERE, Watch(quiet=True))

@@ -19,6 +19,7 @@ from ilsvrc.jobs.detect_fusion import alone_in, run_detectors
 from ilsvrc.jobs.detect_judge import objects_in, read_spotted
 from ilsvrc.jobs.detect_train import check_classified, classifier_training, detecting
 from ilsvrc.jobs.detecting import detector_of, each_of
+from ilsvrc.jobs.entry_size import wished
 from ilsvrc.jobs.input import open_splits
 from ilsvrc.jobs.machine import Bench
 from ilsvrc.jobs.propose import propose
@@ -90,19 +91,7 @@ def seats(wishes: Wishes) -> dict[str, Entry]:
     if unknown:
         raise SpecError(f"{unknown[0]!r} does not race in detection; those who do: {', '.join(taken)}")
     names = wishes.names or tuple(key for key in taken if key not in BY_NAME)
-    return {key: _wished(entry, wishes) for key, entry in taken.items() if key in names}
-
-
-def _wished(entry: Entry, wishes: Wishes) -> Entry:
-    members = (
-        replace(
-            member,
-            image_size=member.image_size if wishes.image_size is None else wishes.image_size,
-            width=member.width if wishes.width is None else wishes.width,
-        )
-        for member in entry.members
-    )
-    return replace(entry, members=tuple(members))
+    return {key: wished(entry, wishes) for key, entry in taken.items() if key in names}
 
 
 def _run(entry: Entry, path: str, halves: Halves, runs: Path, under: tuple[Wishes, Bench, Watch]) -> Run:

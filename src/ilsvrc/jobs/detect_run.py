@@ -12,14 +12,13 @@ import ilsvrc
 from ilsvrc import models
 from ilsvrc.data.proposals import Given, find_proposals
 from ilsvrc.errors import DataError, SpecError
+from ilsvrc.jobs.box_course import INPUT, close, go, take
 from ilsvrc.jobs.detect_feed import Halves, OnDevice, SceneFeed, Scenes, other_search
 from ilsvrc.jobs.detect_judge import Finder, Looker, Spotted, judge, leave, objects_in
 from ilsvrc.jobs.detecting import Detecting, detector_of, size_of
 from ilsvrc.jobs.finished import Finished, finished
-from ilsvrc.jobs.interrupt import Interruption, Stopped
 from ilsvrc.jobs.machine import Bench, circumstances, set_arithmetic
 from ilsvrc.jobs.start import Left
-from ilsvrc.jobs.train import Reins
 from ilsvrc.models import rcnn
 from ilsvrc.models.rcnn import FasterRCNN, RegionClassifier
 from ilsvrc.reports.progress import Watch
@@ -28,7 +27,7 @@ from ilsvrc.tasks.learn import PARTS, step_loss, warped_loss
 from ilsvrc.train import checkpoint
 from ilsvrc.train import recipe as recipes
 from ilsvrc.train.keeper import Keeper
-from ilsvrc.train.loop import Course, Place, train
+from ilsvrc.train.loop import Place
 from ilsvrc.train.loss import autocast
 from ilsvrc.train.optim import optimizer
 from ilsvrc.train.run import Run
@@ -59,7 +58,7 @@ def run_detecting(
     if run.scores.exists():
         return run
     work = Work(asked, done, halves, run, bench)
-    _go(work, watch, moved)
+    go(work, watch, moved, lambda: work.say_remarks(watch))
     work.finish()
     return run
 
@@ -114,49 +113,6 @@ def starting(asked: Detecting, bench: Bench) -> Finished:
     return done
 
 
-def _go(work: "Work", watch: Watch, moved: Callable[[float], None]) -> None:
-    """Take the steps that are left. Raises Stopped when a signal asked to stop, and the place is saved."""
-    asked, name = work.asked, work.asked.entry.key
-    start = work.keeper.load(watch.say) or Place()
-    work.epochs = work.run.log()[: start.epoch]
-    interruption = Interruption()
-    with interruption, watch.stage(name, asked.epochs) as stage:
-        reins = Reins(interruption, work.bench.processes)
-        work.say_remarks(watch)
-
-        def after_epoch(place: Place, measured: dict[str, float]) -> None:
-            line = reins.saving(lambda: work.close_epoch(place, measured))
-            stage.at(place.epoch, line)
-            work.say_remarks(watch)
-            watch.say(f"  {name:>18}  epoch {place.epoch:>2} of {asked.epochs}  {line}")
-
-        def pause(place: Place) -> bool:
-            epochs = place.epoch + place.step / len(work.feed)
-            stage.at(epochs)
-            moved(epochs / asked.epochs)
-            return reins.asked()
-
-        course = Course(
-            epochs=asked.epochs,
-            start=start,
-            seed=asked.seed,
-            after_epoch=after_epoch,
-            pause=pause,
-            due=lambda: reins.due,
-            save=lambda place: reins.saving(lambda: work.keeper.save(place)),
-            before_step=work.before_step,
-            before_update=work.before_update,
-        )
-        place = train(work.network, work.batches, work.optimizer, rate=work.rate, loss=work.loss, run=course)  # type: ignore[arg-type]
-        if place.epoch < asked.epochs:
-            work.keeper.save(place)
-            raise Stopped(
-                f"stopped in epoch {place.epoch + 1} of {name}, saved in {work.run.directory}; "
-                "the same command goes on from there",
-                reins.signal or 2,
-            )
-
-
 class Work:
     """One detection training under way."""
 
@@ -168,7 +124,7 @@ class Work:
         self.still: tuple[nn.Module, ...] = ()
         self.parts: tuple[str, ...] = PARTS
         self.teacher: FasterRCNN | None = None
-        self._take(done)
+        take(run, {INPUT: done.run.directory / INPUT})
         self.network = self._network(done, classes)
         self.optimizer = optimizer(self.network, recipe.optimizer)
         self.given: dict[Split, Given | None] = {split: self._given(split) for split in ("train", "val")}
@@ -177,15 +133,11 @@ class Work:
         carried = {"faults": self.feed.faults}  # what the epochs before a stop have seen of the data
         self.keeper = Keeper(run, self.network, self.optimizer, carried, said, bench.processes)
         self.keeper.check_room()
-        self.rate = rate(recipe, asked.epochs)
+        self.name, self.seed, self.of = asked.entry.key, asked.seed, asked.epochs
+        self.steps, self.rate = len(self.feed), rate(recipe, asked.epochs)
         self.epochs: list[dict[str, Any]] = []
         self.objects = objects_in(halves.val)
         self._said: set[str] = set()
-
-    def _take(self, done: Finished) -> None:
-        """What the classifier is shown, so that the run stands alone."""
-        content = (done.run.directory / "input.safetensors").read_bytes()
-        checkpoint.write_whole(self.run.directory / "input.safetensors", lambda path: _write(path, content))
 
     def _given(self, split: Split) -> Given | None:
         """The proposals of a split, where regions are given. Raises DataError where they are not there."""
@@ -258,6 +210,9 @@ class Work:
         if self.asked.recipe.clip_norm:
             nn.utils.clip_grad_norm_(model.parameters(), self.asked.recipe.clip_norm)
 
+    def after_update(self, model: nn.Module) -> None:
+        """Nothing is kept beside the weights."""
+
     def judged(self) -> Spotted:
         """What the network finds on val."""
         looker = Looker(self.network, self.normal, size_of(self.asked.member))
@@ -277,22 +232,10 @@ class Work:
 
     def close_epoch(self, place: Place, measured: dict[str, float]) -> str:
         """Judge now and then, log and save; the epoch in a few words."""
-        before = self.epochs[-1]["seconds"] if self.epochs else 0.0
-        speed = measured["images"] / measured["seconds"]
         every = max(1, -(-self.asked.epochs // JUDGED))
         due = place.epoch % every == 0 and place.epoch < self.asked.epochs and self.asked.step in (0, 4)
         found = self.judged().mean_ap if due else None
-        logged = {
-            "epoch": place.epoch,
-            "loss": measured["loss"],
-            "rate": self.rate(place.epoch - 1e-6),
-            "seconds": before + measured["seconds"],
-            "images_per_second": speed,
-            "images": measured["images"],
-        }
-        self.epochs.append(logged if found is None else {**logged, "mean_ap": found})
-        self.run.write_log(self.epochs)
-        self.keeper.save(place)
+        speed = close(self, place, measured, {} if found is None else {"mean_ap": found})
         said = "" if found is None else f"mean AP {found:6.1%}  "
         return f"loss {measured['loss']:.3f}  {said}{speed:,.1f} images/s"
 
@@ -321,7 +264,3 @@ def _check_objects(halves: Halves) -> None:
         if sample.boxes is not None and len(sample.boxes):
             return
     raise DataError(f"no training image of {halves.path} has an object; put the box files there")
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)

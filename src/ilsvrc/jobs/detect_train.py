@@ -13,6 +13,7 @@ from ilsvrc.errors import DataError, SpecError
 from ilsvrc.jobs.detect_feed import open_halves
 from ilsvrc.jobs.detect_fusion import alone_in, run_detectors
 from ilsvrc.jobs.detecting import Detecting, each_of
+from ilsvrc.jobs.entry_size import ordered
 from ilsvrc.jobs.fused_runs import classifier_name
 from ilsvrc.jobs.input import open_splits
 from ilsvrc.jobs.machine import Bench
@@ -20,7 +21,6 @@ from ilsvrc.jobs.train import run_training
 from ilsvrc.jobs.training import Training
 from ilsvrc.reports.progress import Watch
 from ilsvrc.spec import Crops, Detector, Entry
-from ilsvrc.train.recipe import scaled
 from ilsvrc.train.run import Run
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def train_entry(order: "Order", path: str, directory: Path, bench: Bench, watch:
     Without a run to start from, the classifier is trained first, in `directory`/classifier, where the data at `path`
     has images of one class each; copies of one network share it. Raises as run_detectors.
     """
-    entry, halves = ordered(order), open_halves(path)
+    entry, halves = ordered(order, DETECTORS), open_halves(path)
     watch.say(f"{entry.key} as in {entry.members[0].recipe.source}")
     with watch.live():
         asked, starts = [], dict[str, Path]()
@@ -53,29 +53,6 @@ def detecting(one: Entry, classifier: Path, epochs: int | None, seed: int, readi
     """What is asked of an entry's one network, from that classifier; epochs are the recipe's by default."""
     epochs = epochs or max(1, round(one.members[0].recipe.epochs))
     return Detecting(entry=one, classifier=classifier, epochs=epochs, seed=seed, reading=reading)
-
-
-def ordered(order: "Order") -> Entry:
-    """The entry at the size that is asked for. Raises SpecError on a recipe that it has none of."""
-    entry = ENTRIES[order.name]
-    size = models.paper_size(entry.members[0].model)
-    small = order.width not in (None, 1.0) or order.image_size not in (None, size)
-    kind = order.recipe or ("miniature" if small else "paper")
-    if kind not in ("paper", "miniature"):
-        raise SpecError(f"no recipe for {entry.key} is called {kind!r}; there are paper, miniature")
-    if kind == "miniature" and entry.key not in DETECTORS:
-        raise SpecError(f"{entry.key} has no miniature; those with one: {', '.join(DETECTORS)}")
-    entry = DETECTORS[entry.key] if kind == "miniature" else entry
-    members = (
-        replace(
-            member,
-            width=order.width or member.width,
-            image_size=order.image_size or member.image_size,
-            recipe=scaled(member.recipe, order.batch) if order.batch else member.recipe,
-        )
-        for member in entry.members
-    )
-    return replace(entry, members=tuple(members))
 
 
 def classifier_for(entry: Entry, order: "Order", path: str, directory: Path, bench: Bench, watch: Watch) -> Path:

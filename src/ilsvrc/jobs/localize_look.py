@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ilsvrc.data.decode import Reading
+from ilsvrc.data.decode import Decoder, Reading
 from ilsvrc.errors import SpecError
 from ilsvrc.jobs.input import Normal
 from ilsvrc.jobs.machine import Bench
 from ilsvrc.models.regressor import stride_of
 from ilsvrc.predict.dense import Windows, dense
-from ilsvrc.predict.views import views
+from ilsvrc.predict.views import View, views
 from ilsvrc.spec import Crops, Dense, Regression
 from ilsvrc.tasks.localize import edges_of, on_image
 from ilsvrc.tasks.merge import surest
@@ -27,6 +27,7 @@ from ilsvrc.transforms import geometry
 from ilsvrc.transforms.picture import Picture
 
 ALONE = -1.0  # a merging threshold that nothing is below: every window's box stands for itself
+Framed = tuple[View, tuple[float, float, float, float]]  # a view, and left, top, right, bottom of its window
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,22 +58,36 @@ def boxes_of(seen: Seen, size: tuple[int, int], labels: np.ndarray, regression: 
     return np.array(found).reshape(-1, 4)
 
 
-def seen(pixels: np.ndarray, protocol: Crops, reading: Reading) -> tuple[np.ndarray, np.ndarray]:
-    """The views of an image, (V, S, S, 3), and (1 + V, 4): its extent, then each window on it."""
+def framed(pixels: np.ndarray, protocol: Crops, decoder: Decoder) -> Iterator[tuple[Picture, list[Framed]]]:
+    """An image at each short side of the protocol, and every view of it with its window on the image's pixels.
+
+    Left and right of a mirrored view's window are exchanged.
+    """
     height, width = pixels.shape[:2]
-    views_, windows = [], [(0.0, 0.0, width, height)]
     for side in protocol.short_sides:
-        picture = geometry.at_least(
-            geometry.short_side(Picture(pixels, resampler=reading.decoder), side), protocol.size
-        )
+        picture = geometry.at_least(geometry.short_side(Picture(pixels, resampler=decoder), side), protocol.size)
         x, y = width / picture.width, height / picture.height
+        found = []
         for view in views(protocol, picture.width, picture.height, min(picture.width, picture.height)):
             left, top, right, bottom = view.box
-            part = picture.pixels[top:bottom, left:right]
-            views_.append(part[:, ::-1] if view.mirror else part)
             left, right = (right, left) if view.mirror else (left, right)
-            windows.append((left * x, top * y, right * x, bottom * y))
-    return np.stack(views_), np.array(windows)
+            found.append((view, (left * x, top * y, right * x, bottom * y)))
+        yield picture, found
+
+
+def seen(pixels: np.ndarray, protocol: Crops, reading: Reading) -> tuple[np.ndarray, np.ndarray]:
+    """The views of an image, (V, S, S, 3), and (1 + V, 4): its extent, then each window on it."""
+    cuts, windows = [], [(0.0, 0.0, float(pixels.shape[1]), float(pixels.shape[0]))]
+    for picture, found in framed(pixels, protocol, reading.decoder):
+        for view, window in found:
+            left, top, right, bottom = view.box
+            cuts.append(_turned(picture.pixels[top:bottom, left:right], view))
+            windows.append(window)
+    return np.stack(cuts), np.array(windows)
+
+
+def _turned(pixels: np.ndarray, view: View) -> np.ndarray:
+    return pixels[:, ::-1] if view.mirror else pixels
 
 
 class Looks(Protocol):
@@ -128,21 +143,12 @@ class Looker:
         self.step = stride_of(whole.network, self.size) / whole.pool
 
     def _crops(self, pixels: np.ndarray, protocol: Crops) -> Iterator[Seen]:
-        height, width = pixels.shape[:2]
-        for side in protocol.short_sides:
-            picture = geometry.at_least(
-                geometry.short_side(Picture(pixels, resampler=self.decoder), side), protocol.size
-            )
-            x, y = width / picture.width, height / picture.height
-            cuts, windows = [], []
-            for view in views(protocol, picture.width, picture.height, min(picture.width, picture.height)):
-                left, top, right, bottom = view.box
-                cut = geometry.stretched(picture, view.box, self.size, self.size).pixels
-                cuts.append(cut[:, ::-1] if view.mirror else cut)
-                left, right = (right, left) if view.mirror else (left, right)
-                windows.append((left * x, top * y, right * x, bottom * y))
-            images = self._images(np.stack(cuts))
-            yield self._said(self.regressor(images), self.classifier(images), np.array(windows, np.float64))
+        for picture, found in framed(pixels, protocol, self.decoder):
+            cuts = [
+                _turned(geometry.stretched(picture, view.box, self.size, self.size).pixels, view) for view, _ in found
+            ]
+            images, windows = self._images(np.stack(cuts)), np.array([window for _, window in found], np.float64)
+            yield self._said(self.regressor(images), self.classifier(images), windows)
 
     def _maps(self, pixels: np.ndarray) -> Iterator[Seen]:
         assert isinstance(self.protocol, Dense)

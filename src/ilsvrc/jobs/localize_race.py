@@ -12,6 +12,7 @@ from ilsvrc.entries.miniature_loc import LOCALIZERS
 from ilsvrc.entries.titles import TITLES
 from ilsvrc.errors import SpecError
 from ilsvrc.jobs.box_pictures import chosen_places, jpeg_of
+from ilsvrc.jobs.entry_size import wished
 from ilsvrc.jobs.input import Splits, open_splits
 from ilsvrc.jobs.localize_ask import each_of
 from ilsvrc.jobs.localize_fusion import error_of_proposals, errors_alone, run_regressors
@@ -69,19 +70,7 @@ def seats(wishes: Wishes) -> dict[str, Entry]:
     unknown = [name for name in wishes.names if name not in taken]
     if unknown:
         raise SpecError(f"{unknown[0]!r} does not race in localization; those who do: {', '.join(taken)}")
-    return {key: _wished(entry, wishes) for key, entry in taken.items() if not wishes.names or key in wishes.names}
-
-
-def _wished(entry: Entry, wishes: Wishes) -> Entry:
-    members = (
-        replace(
-            member,
-            image_size=member.image_size if wishes.image_size is None else wishes.image_size,
-            width=member.width if wishes.width is None else wishes.width,
-        )
-        for member in entry.members
-    )
-    return replace(entry, members=tuple(members))
+    return {key: wished(entry, wishes) for key, entry in taken.items() if not wishes.names or key in wishes.names}
 
 
 def _run(entry: Entry, splits: Splits, runs: Path, wishes: Wishes, bench: Bench, watch: Watch) -> Run:

@@ -15,16 +15,16 @@ from torch import Tensor, nn
 
 import ilsvrc
 from ilsvrc.errors import DataError, SpecError
+from ilsvrc.jobs.box_course import INPUT, close, go, take
 from ilsvrc.jobs.finished import Finished
 from ilsvrc.jobs.input import Chosen, Feed, Normal, Splits
 from ilsvrc.jobs.judge import read_predictions
 from ilsvrc.jobs.localize_ask import Localizing, check_proposes, starting, words
-from ilsvrc.jobs.localize_course import close, go, take
 from ilsvrc.jobs.localize_feed import boxed_images
 from ilsvrc.jobs.localize_judge import BoxJudge, write_located
 from ilsvrc.jobs.localize_networks import region_network, regressor
 from ilsvrc.jobs.localize_propose import Proposer, propose
-from ilsvrc.jobs.localize_run import CLASSIFIER, INPUT, run_localizing
+from ilsvrc.jobs.localize_run import CLASSIFIER, run_localizing
 from ilsvrc.jobs.machine import Bench, circumstances, set_arithmetic
 from ilsvrc.jobs.region_feed import RegionBatch, TaughtRegions, WithProposals, region_loader, warp_of
 from ilsvrc.models import rcnn
@@ -159,6 +159,7 @@ class Work:
         dataset = self._dataset(splits, watch)
         updates = self.of * -(-len(dataset) // recipe.batch)
         self.upkeep = Upkeep(self.network, recipes.in_updates(recipe, updates))
+        self.before_update, self.after_update = self.upkeep.before_update, self.upkeep.after_update
         said = {"model": asked.member.model, "classes": classes, "ilsvrc": ilsvrc.__version__}
         self.keeper = Keeper(run, self.network, self.optimizer, {"upkeep": self.upkeep}, said, bench.processes)
         self.keeper.check_room()

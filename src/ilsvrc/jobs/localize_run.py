@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 import ilsvrc
 from ilsvrc.errors import SpecError
+from ilsvrc.jobs.box_course import INPUT, close, go, take
 from ilsvrc.jobs.finished import Finished
 from ilsvrc.jobs.input import Chosen, Feed, Splits, training_loader
 from ilsvrc.jobs.judge import read_predictions
 from ilsvrc.jobs.localize_ask import Localizing, starting, words
-from ilsvrc.jobs.localize_course import close, go, take
 from ilsvrc.jobs.localize_feed import BoxBatch, Taught, boxed_images
 from ilsvrc.jobs.localize_judge import BoxJudge, write_located
 from ilsvrc.jobs.localize_networks import hold_still, new_layers, regressor
@@ -36,7 +36,6 @@ from ilsvrc.train.schedule import rate
 from ilsvrc.train.upkeep import Upkeep
 
 CLASSIFIER = "classifier.safetensors"  # in the run's directory, beside the regressor's weights
-INPUT = "input.safetensors"  # what it is shown
 
 
 def run_localizing(
@@ -77,6 +76,7 @@ class Work:
         teaching = boxed_images(splits, watch)
         updates = asked.epochs * -(-len(teaching) // recipe.batch)
         self.upkeep = Upkeep(self.network, recipes.in_updates(recipe, updates))
+        self.before_update, self.after_update = self.upkeep.before_update, self.upkeep.after_update
         said = {"model": asked.member.model, "classes": classes, "ilsvrc": ilsvrc.__version__}
         self.keeper = Keeper(run, self.network, self.optimizer, {"upkeep": self.upkeep}, said, bench.processes)
         self.keeper.check_room()

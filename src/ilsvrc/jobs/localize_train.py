@@ -9,7 +9,7 @@ from ilsvrc.data.decode import Reading
 from ilsvrc.entries import ENTRIES
 from ilsvrc.entries.miniature import PROTOCOL
 from ilsvrc.entries.miniature_loc import CLASSIFIERS, LOCALIZERS
-from ilsvrc.errors import SpecError
+from ilsvrc.jobs import entry_size
 from ilsvrc.jobs.fused_runs import classifier_name
 from ilsvrc.jobs.input import Splits, open_splits
 from ilsvrc.jobs.localize_ask import Localizing, each_of
@@ -60,25 +60,7 @@ def ordered(order: "Order") -> Entry:
 
     Raises SpecError on a recipe that it has none of.
     """
-    entry = ENTRIES[order.name]
-    size = models.paper_size(entry.members[0].model)
-    small = order.width not in (None, 1.0) or order.image_size not in (None, size)
-    kind = order.recipe or ("miniature" if small else "paper")
-    if kind not in ("paper", "miniature"):
-        raise SpecError(f"no recipe for {entry.key} is called {kind!r}; there are paper, miniature")
-    if kind == "miniature" and entry.key not in LOCALIZERS:
-        raise SpecError(f"{entry.key} has no miniature; those with one: {', '.join(LOCALIZERS)}")
-    entry = LOCALIZERS[entry.key] if kind == "miniature" else entry
-    members = (
-        replace(
-            member,
-            width=order.width or member.width,
-            image_size=order.image_size or member.image_size,
-            recipe=scaled(member.recipe, order.batch) if order.batch else member.recipe,
-        )
-        for member in entry.members
-    )
-    entry = replace(entry, members=tuple(members))
+    entry = entry_size.ordered(order, LOCALIZERS)
     boxes = entry.boxes
     if order.batch and isinstance(boxes, Regression) and boxes.regions:
         regions = replace(boxes.regions, recipe=scaled(boxes.regions.recipe, order.batch))

@@ -1,4 +1,4 @@
-"""A localization training's way through its epochs: stopped, saved, and gone on with."""
+"""The way of a training for boxes through its epochs: stopped, saved, and gone on with."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -14,9 +14,10 @@ from ilsvrc.jobs.train import Reins
 from ilsvrc.reports.progress import Watch
 from ilsvrc.train import checkpoint
 from ilsvrc.train.keeper import Keeper
-from ilsvrc.train.loop import Batches, Course, Place, train
+from ilsvrc.train.loop import Course, Place, train
 from ilsvrc.train.run import Run
-from ilsvrc.train.upkeep import Upkeep
+
+INPUT = "input.safetensors"  # in a run's directory: what its networks are shown
 
 
 class Work(Protocol):
@@ -28,18 +29,21 @@ class Work(Protocol):
     steps: int  # in each
     run: Run
     bench: Bench
-    network: nn.Module
     optimizer: torch.optim.Optimizer
     keeper: Keeper
-    upkeep: Upkeep
     epochs: list[dict[str, Any]]  # as logged
     rate: Callable[[float], float]
 
-    def batches(self, place: Place) -> Batches:
+    @property
+    def network(self) -> nn.Module:
+        """What learns."""
+        ...
+
+    def batches(self, place: Place) -> Any:
         """The rest of the epoch at `place`."""
         ...
 
-    def loss(self, model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
+    def loss(self, model: nn.Module, batch: Any) -> Tensor:
         """The loss of a batch."""
         ...
 
@@ -47,23 +51,36 @@ class Work(Protocol):
         """The step at epoch t is about to be taken."""
         ...
 
+    def before_update(self, model: nn.Module) -> None:
+        """Gradients are there."""
+        ...
+
+    def after_update(self, model: nn.Module) -> None:
+        """Weights are new."""
+        ...
+
     def close_epoch(self, place: Place, measured: dict[str, float]) -> str:
         """Log and save; the epoch in a few words."""
         ...
 
 
-def go(work: Work, watch: Watch, moved: Callable[[float], None]) -> None:
-    """Take the steps that are left. Raises Stopped when a signal asked to stop, and the place is saved."""
+def go(work: Work, watch: Watch, moved: Callable[[float], None], remark: Callable[[], None] = lambda: None) -> None:
+    """Take the steps that are left; remark, first and after each epoch, says what is new of the data.
+
+    Raises Stopped when a signal asked to stop, and the place is saved.
+    """
     name = work.name
     start = work.keeper.load(watch.say) or Place()
     work.epochs = work.run.log()[: start.epoch]
     interruption = Interruption()
     with interruption, watch.stage(name, work.of) as stage:
         reins = Reins(interruption, work.bench.processes)
+        remark()
 
         def after_epoch(place: Place, measured: dict[str, float]) -> None:
             line = reins.saving(lambda: work.close_epoch(place, measured))
             stage.at(place.epoch, line)
+            remark()
             watch.say(f"  {name:>18}  epoch {place.epoch:>2} of {work.of}  {line}")
 
         def pause(place: Place) -> bool:
@@ -81,8 +98,8 @@ def go(work: Work, watch: Watch, moved: Callable[[float], None]) -> None:
             due=lambda: reins.due,
             save=lambda place: reins.saving(lambda: work.keeper.save(place)),
             before_step=work.before_step,
-            before_update=work.upkeep.before_update,
-            after_update=work.upkeep.after_update,
+            before_update=work.before_update,
+            after_update=work.after_update,
         )
         place = train(work.network, work.batches, work.optimizer, rate=work.rate, loss=work.loss, run=course)
         if place.epoch < work.of:

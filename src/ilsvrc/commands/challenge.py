@@ -17,7 +17,7 @@ Several = Annotated[tuple[str, ...], Parameter(negative="", consume_multiple=Tru
 
 
 def demo(*, out: Path = Path("demo"), seed: Seed = 0, tasks: Tasks = ("classification",)) -> None:
-    """Re-run the challenge in miniature: build the mini set, race eight winners, write the report (about 10 minutes).
+    """Re-run the challenge in miniature: build the mini set, race eight winners, write the report (10 to 20 minutes).
 
     Parameters
     ----------

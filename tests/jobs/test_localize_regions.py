@@ -23,7 +23,8 @@ from ilsvrc.jobs.localize_ask import Localizing
 from ilsvrc.jobs.localize_judge import read_located
 from ilsvrc.jobs.localize_look import check_merging, check_protocol
 from ilsvrc.jobs.localize_propose import Proposed, Proposer, propose
-from ilsvrc.jobs.localize_regions import FIRST, FOUND, PROPOSER, Referee, judge_again, run_regions
+from ilsvrc.jobs.localize_referee import Referee
+from ilsvrc.jobs.localize_regions import FIRST, FOUND, PROPOSER, judge_again, run_regions
 from ilsvrc.jobs.localizer import fused, load_localizer
 from ilsvrc.jobs.race import race
 from ilsvrc.jobs.region_feed import WithProposals, region_loader, warp_of
@@ -126,14 +127,14 @@ def test_of_each_class_the_surest_proposal_moved_is_the_answer(whole: Path, tiny
     referee = fused([load_localizer(place(whole))], BENCH, USUAL)
     assert isinstance(referee, Referee)
     pixels, labels = decode(open_splits(str(tiny)).val[3]), np.array([7, 2])
-    given = referee.proposer.proposals(pixels, labels, referee.how)
+    ((side,), (warp,)) = referee.sides, referee.warps
+    given = side.proposer.proposals(pixels, labels, side.how)
     image = torch.from_numpy(np.array(pixels)).movedim(-1, 0).float()
     for box, some, label in zip(referee.boxes(pixels, labels), given, labels.tolist(), strict=True):
         with torch.no_grad():
-            shown = (referee.warp(image, some) - referee.normal.mean) / referee.normal.unit
-            logits, offsets = referee.network(shown)
+            logits, offsets = side.network((warp(image, some) - side.normal.mean) / side.normal.unit)
         best = logits[:, label].argmax()
-        moved = decoded(offsets[best, label] * torch.tensor(referee.how.offset_deviations), some[best])
+        moved = decoded(offsets[best, label] * torch.tensor(side.how.offset_deviations), some[best])
         np.testing.assert_allclose(box, clipped(moved, pixels.shape[1], pixels.shape[0]), atol=1e-2)
 
 
@@ -328,11 +329,8 @@ def test_what_a_specification_cannot_be_is_refused(whole: Path, tiny: Path, tmp_
         check_protocol(entry.protocol, replace(boxes, head="last layer"), KEY)
     with pytest.raises(SpecError, match="found in one centre crop or in the whole image"):
         check_protocol(Crops(layout="ten"), boxes, KEY)
-    with pytest.raises(SpecError, match="2 networks that judge proposals again"):
-        check_merging(boxes, 2, KEY)
-    localizer = load_localizer(place(whole))
-    with pytest.raises(SpecError, match="these are not joined"):
-        fused([localizer, localizer], BENCH, USUAL)
+    with pytest.raises(SpecError, match="2 networks that propose boxes and none that judges"):
+        check_merging(replace(boxes, regions=None), 2, KEY)
     regions = boxes.regions
     for changed, words in (
         ({"around": 40}, "30 pixels around a region leave nothing of 48"),

@@ -36,7 +36,10 @@ def test_no_winner_warms_up():
         *("modern", "modern, plain", "miniature", "miniature, plain"),
         *(
             "miniature, boxes",
+            "miniature, boxes of two",
+            "miniature, judged again by two",
             "miniature, judged again",
+            "miniature, plain, boxes of scales",
             "miniature, plain, boxes",
             "miniature, regions",
             "miniature, windows",

@@ -45,7 +45,7 @@ def train(
     seed
         Of initialisation, order and every draw.
     start
-        For a recipe that starts from another training: its run, or a file of weights; for an entry its classifier.
+        A finished run, or weights, that the recipe starts from; for an entry its classifier, or a folder of those.
     out
         The run's directory; runs/NAME.SEED by default.
     resume
@@ -160,13 +160,13 @@ def ensemble(
 ) -> None:
     """Combine what several networks said of the same images: each, each pair, each left out, and the gain of all.
 
-    Detectors look at the val images of their data again, together: each, each left out, and the gain of all.
+    Runs of boxes look at the val images of their data again, together: each, each left out, and the gain of all.
 
     Parameters
     ----------
     members
-        Score files that evaluate --save wrote, or finished runs by their own protocol: two or more. Or detection runs:
-        two or more, or one of several networks.
+        Score files that evaluate --save wrote, or finished runs by their own protocol: two or more. Or runs of
+        localization, or of detection: two or more, or one of several networks.
     weights
         equal, a number for each member (1,1,2), or fitted: on one half of the images, and judged on the other.
     out
@@ -174,7 +174,7 @@ def ensemble(
     meta
         The kit's meta.mat, whose ids the submission shall have; else classes are numbered by sorted WordNet id from 1.
     device
-        Where detectors look: auto, cpu, cuda or cuda:1.
+        Where networks look for boxes: auto, cpu, cuda or cuda:1.
     json
         Print JSON, for machines.
     """

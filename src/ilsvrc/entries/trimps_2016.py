@@ -55,22 +55,50 @@ CLASSIFICATION = Entry(
     reconstruction=True,
 )
 
-BOXES = replace(
-    inception_2016.RECIPE,
-    source="Trimps-Soushen 2016, localization, a reconstruction",
-    gaps=("of this training nothing is public: the network's own paper's recipe",),
-)
+
+def _boxes(recipe: Recipe, words: str) -> Recipe:
+    """What trains proposals on a trunk: its own paper's recipe, for want of a public one."""
+    return replace(
+        recipe,
+        source=f"Trimps-Soushen 2016, localization, {words}, a reconstruction",
+        gaps=("of this training nothing is public: the network's own paper's recipe",),
+    )
+
+
+BOXES_V3 = _boxes(inception_2015.INCEPTION_V3, "Inception-v3")
+BOXES = _boxes(inception_2016.RECIPE, "Inception-v4 and Inception-ResNet-v2")
+BOXES_PRE_200 = _boxes(preresnet_2016.ASPECT, "pre-activated ResNet-200")
+BOXES_WIDE_68 = _boxes(wideresnet_2016.RECIPE, "WRN-68-3")
 JUDGED_AGAIN = replace(
     BOXES,
     source="Trimps-Soushen 2016, localization, the regions, a reconstruction",
     augment=(Mirror(),),
 )
+PROPOSALS = Regression(
+    classifier="trimps-2016-cls",
+    head="proposals",
+    per_class=True,
+    coordinates="edges",
+    trained="all",
+    scales=(8, 16, 32),
+    regions=Regions(recipe=JUDGED_AGAIN),
+)
+WHOLE_224 = Dense(short_sides=(256,), mirror=False)
 LOCALIZATION = Entry(
     key="trimps-2016-loc",
     year=2016,
     team="Trimps-Soushen",
     task="localization",
-    members=(Member(model="inception_resnet_v2", recipe=BOXES),),
+    members=(
+        *(
+            Member(model=member.model, recipe=recipe, weight=member.weight)
+            for member, recipe in ((V3, BOXES_V3), (V4, BOXES), (RESNET_V2, BOXES))
+        ),
+        *(
+            Member(model=member.model, recipe=recipe, weight=member.weight, protocol=WHOLE_224)
+            for member, recipe in ((PRE_200, BOXES_PRE_200), (WIDE_68, BOXES_WIDE_68))
+        ),
+    ),
     protocol=Dense(short_sides=(342,), mirror=False),
     reported=(
         Reported(metric="top-5 localization error", percent=7.71, split="test", source="result page of 2016"),
@@ -78,23 +106,17 @@ LOCALIZATION = Entry(
         Reported(metric="top-5 localization error", percent=8.51, split="val", source="results in slides, best one"),
     ),
     source="result page of 2016; the slides of the workshop",
-    new="Faster R-CNN asked for the boxes of the five classes that a fusion of five networks named.",
-    boxes=Regression(
-        classifier="trimps-2016-cls",
-        head="proposals",
-        per_class=True,
-        coordinates="edges",
-        trained="all",
-        scales=(8, 16, 32),
-        regions=Regions(recipe=JUDGED_AGAIN),
-    ),
+    new="Faster R-CNN asked for the boxes of five classes; classes, proposals and boxes are those of several networks.",
+    boxes=PROPOSALS,
     gaps=(
         "how a Faster R-CNN was asked for the boxes of given classes is not public; here proposals of a class and "
         "regions that are judged again, as MSRA's of 2015, whose scale, anchors and sampling these are",
-        "one trunk: theirs were several, whose proposals and boxes were fused by accuracy; no trunk, weight or "
-        "threshold is public",
-        "anchors stand at multiples of the stride from the image's corner, as on networks with padding; this one has "
-        "none at first and looks some pixels further in",
+        "trunks: 'several', whose proposals and boxes were fused by accuracy; which is not public: the five of its "
+        "other entry, each of which proposes and judges the proposals of all",
+        "weights: of the boxes those of the classes; of proposals that several make each is judged, none is left out",
+        "of the regions' training nothing is public: Inception-v4's recipe for all five",
+        "anchors stand at multiples of the stride from the image's corner, as on networks with padding; Inceptions "
+        "have none at first and look some pixels further in",
     ),
     reconstruction=True,
 )

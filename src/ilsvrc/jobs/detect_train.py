@@ -17,6 +17,7 @@ from ilsvrc.jobs.entry_size import ordered
 from ilsvrc.jobs.fused_runs import classifier_name
 from ilsvrc.jobs.input import open_splits
 from ilsvrc.jobs.machine import Bench
+from ilsvrc.jobs.starts import start_of
 from ilsvrc.jobs.train import run_training
 from ilsvrc.jobs.training import Training
 from ilsvrc.reports.progress import Watch
@@ -40,7 +41,8 @@ def train_entry(order: "Order", path: str, directory: Path, bench: Bench, watch:
         for one, seed in each_of(entry, order.seed):
             name = classifier_name(entry, one)
             if name not in starts:
-                starts[name] = order.start or classifier_for(one, order, path, directory / name, bench, watch)
+                given = start_of(order.start, one.members[0]) if order.start else None
+                starts[name] = given or classifier_for(one, order, path, directory / name, bench, watch)
             asked.append(detecting(one, starts[name], order.epochs, seed, order.reading))
         run = run_detectors(asked, halves, directory, bench, watch)
     found, alone = (run.read_scores() or {})["mean_ap"], ", ".join(f"{value:.1%}" for value in alone_in(run))

@@ -20,7 +20,6 @@ from ilsvrc.jobs.finished import check_classes, classes_of, data_of, shown_as
 from ilsvrc.jobs.fused_runs import parts_of
 from ilsvrc.jobs.input import Normal
 from ilsvrc.jobs.machine import Bench
-from ilsvrc.jobs.voices import check_classes as check_same
 from ilsvrc.models.rcnn import FasterRCNN, RegionClassifier
 from ilsvrc.scoring import Score
 from ilsvrc.spec import Detector, Member, Search, Split, as_json, from_json
@@ -104,12 +103,6 @@ def check_alike(detectors: Sequence[FinishedDetector]) -> None:
                 f"{mine} finds objects with {name} = {own} and {its} with {theirs}; detectors that judge together look "
                 "at images and regions alike"
             )
-        if first.decoder != other.decoder:
-            raise SpecError(
-                f"{mine} reads images with the {first.decoder} decoder and {its} with the {other.decoder} one; "
-                "detectors that judge together see the same"
-            )
-        check_same((str(mine), first.classes.wnids), (str(its), other.classes.wnids))
 
 
 def _judging(how: Detector) -> dict[str, Any]:

@@ -13,10 +13,11 @@ from ilsvrc.data.decode import Reading, decode
 from ilsvrc.data.sample import Sample
 from ilsvrc.errors import DataError
 from ilsvrc.jobs.draw_boxes import Labelled, write_drawing
-from ilsvrc.jobs.localizer import Localizer, fused, load_localizers
+from ilsvrc.jobs.localizer import Localizer, fused, load_localizers, speakers
 from ilsvrc.jobs.machine import Bench
 from ilsvrc.jobs.predict import images
 from ilsvrc.predict.combine import over_views
+from ilsvrc.predict.members import over_members
 from ilsvrc.predict.predict import cutter
 
 
@@ -76,23 +77,34 @@ def localize(directory: Path, words: Iterable[str], out: Path | None, top: int, 
 
 
 class Asking:
-    """The regressors of a run, ready to be asked about one image after the other; the first's classifier names."""
+    """The regressors of a run, ready to be asked about one image after the other; their classifiers name together."""
 
     def __init__(self, localizers: Sequence[Localizer], bench: Bench) -> None:
-        localizer = localizers[0]
-        self.classes, self.localizer, self.device = localizer.classes, localizer, bench.device
-        self._classifier = localizer.classifier.to(bench.device).eval()
-        self._boxes = fused(localizers, bench, Reading(localizer.decoder))
-        self._cut = cutter(localizer.classifier_protocol, localizer.decoder)
+        first = localizers[0]
+        self.classes, self.device = first.classes, bench.device
+        self._boxes = fused(localizers, bench, Reading(first.decoder))
+        self._naming = speakers(localizers)
+        self._cuts = [cutter(each.classifier_protocol, each.decoder) for each in self._naming]
+        for localizer in self._naming:
+            localizer.classifier.to(bench.device).eval()
 
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
-        """(C,): what the classifier says of an image, by its own protocol, whatever is looked at for the boxes."""
-        normal, protocol = self.localizer.normal, self.localizer.classifier_protocol
-        views = torch.from_numpy(np.ascontiguousarray(self._cut(pixels, random.Random(0)))).to(self.device)
+        """(C,): what the classifiers say of an image, by their own protocols, whatever is looked at for the boxes."""
+        said = [
+            self._said(localizer, cut(pixels, random.Random(0)))
+            for localizer, cut in zip(self._naming, self._cuts, strict=True)
+        ]
+        return np.asarray(over_members(said, [localizer.member.weight for localizer in self._naming])[0])
+
+    def _said(self, localizer: Localizer, cuts: np.ndarray) -> np.ndarray:
+        """(1, C): what one classifier makes of its views of an image, (V, S, S, 3) uint8."""
+        normal = localizer.normal
+        views = torch.from_numpy(np.ascontiguousarray(cuts)).to(self.device)
         images = (views.movedim(-1, -3).float() - normal.mean.to(self.device)) / normal.unit.to(self.device)
         with torch.inference_mode():
-            logits = self._classifier(images).float()
-        return over_views(logits[None], protocol.average)[0].cpu().numpy()
+            logits = localizer.classifier(images).float()
+        found: np.ndarray = over_views(logits[None], localizer.classifier_protocol.average).cpu().numpy()
+        return found
 
     def __call__(self, pixels: np.ndarray) -> tuple[Place, ...]:
         """Five classes of an image (H, W, 3) uint8, each with its box, best first."""

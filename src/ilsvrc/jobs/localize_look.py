@@ -218,13 +218,15 @@ def one_window(protocol: Crops | Dense) -> bool:
 
 
 def check_merging(regression: Regression, regressors: int, key: str) -> None:
-    """Raise SpecError where several regressors' boxes are not merged."""
-    if regressors > 1 and regression.regions is not None:
+    """Raise SpecError where several regressors' boxes are not put together: merged, or proposals judged again."""
+    if regressors < 2 or regression.regions is not None:
+        return
+    if regression.head == "proposals":
         raise SpecError(
-            f"{key} has {regressors} networks that judge proposals again, and their answers are not joined here; "
-            "leave one member"
+            f"{key} has {regressors} networks that propose boxes and none that judges what others propose; add regions "
+            "to its specification, or leave one member"
         )
-    if regressors > 1 and regression.merging is None:
+    if regression.merging is None:
         raise SpecError(f"{key} has {regressors} regressors, whose boxes its specification does not merge; add one")
 
 

@@ -18,6 +18,7 @@ from ilsvrc.jobs.localize_ask import each_of
 from ilsvrc.jobs.localize_fusion import error_of_proposals, errors_alone, run_regressors
 from ilsvrc.jobs.localize_judge import Located, Truth, read_located, truth_of, verdict
 from ilsvrc.jobs.localize_networks import region_network, regressor
+from ilsvrc.jobs.localize_submission import LOCATED
 from ilsvrc.jobs.localize_train import classifier_training, localizing
 from ilsvrc.jobs.machine import Bench
 from ilsvrc.jobs.train import run_training
@@ -44,7 +45,7 @@ def race_task(path: str, out: Path, wishes: Wishes, bench: Bench, watch: Watch) 
     with watch.live():
         runs = {key: _run(entry, splits, out / "runs", wishes, bench, watch) for key, entry in entries.items()}
     truth = truth_of(splits.val)
-    found = {key: read_located(run.directory / "located.npz") for key, run in runs.items()}
+    found = {key: read_located(run.directory / LOCATED) for key, run in runs.items()}
     return TaskResult(
         task="localization",
         finders=tuple(_finder(entries[key], run, len(splits.train.classes)) for key, run in runs.items()),
@@ -56,9 +57,7 @@ def race_task(path: str, out: Path, wishes: Wishes, bench: Bench, watch: Watch) 
             dict.fromkeys(told(m.protocol or entry.protocol) for entry in entries.values() for m in entry.members)
         ),
         rules=next(iter(runs.values())).read_scores()["scores"][0]["rules"],  # type: ignore[index]
-        baselines=tuple(
-            line for key in found for line in baselines(TITLES[entries[key].members[0].model], found[key], truth)
-        ),
+        baselines=tuple(line for key in found for line in baselines(_networks(entries[key]), found[key], truth)),
         pictures=pictures(splits, found, truth),
     )
 
@@ -86,8 +85,8 @@ def _finder(entry: Entry, run: Run, classes: int) -> Finder:
     member, scores = entry.members[0], run.read_scores() or {}
     assert isinstance(entry.boxes, Regression)
     error, labels = (score["value"] for score in scores["scores"])
-    names = ", ".join(dict.fromkeys(TITLES[each.model] for each in entry.members))
-    count = f"{len(entry.members)} regressors on " if len(entry.members) > 1 else ""
+    names = _networks(entry)
+    count = f"{len(entry.members)} regressors on " if len(entry.members) > 1 and "," not in names else ""
     return Finder(
         key=entry.key,
         name=member.model,
@@ -107,6 +106,11 @@ def _finder(entry: Entry, run: Run, classes: int) -> Finder:
         published=entry.reported,
         notes=_notes(run),
     )
+
+
+def _networks(entry: Entry) -> str:
+    """The networks of an entry, each once."""
+    return ", ".join(dict.fromkeys(TITLES[each.model] for each in entry.members))
 
 
 def _kind(boxes: Regression) -> str:

@@ -9,7 +9,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -21,19 +20,20 @@ from ilsvrc.jobs.input import Chosen, Feed, Normal, Splits
 from ilsvrc.jobs.judge import read_predictions
 from ilsvrc.jobs.localize_ask import Localizing, check_proposes, starting, words
 from ilsvrc.jobs.localize_feed import boxed_images
-from ilsvrc.jobs.localize_judge import BoxJudge, write_located
+from ilsvrc.jobs.localize_judge import BoxJudge
 from ilsvrc.jobs.localize_networks import region_network, regressor
 from ilsvrc.jobs.localize_propose import Proposer, propose
+from ilsvrc.jobs.localize_referee import Referee, Side
 from ilsvrc.jobs.localize_run import CLASSIFIER, run_localizing
+from ilsvrc.jobs.localize_submission import leave
 from ilsvrc.jobs.machine import Bench, circumstances, set_arithmetic
 from ilsvrc.jobs.region_feed import RegionBatch, TaughtRegions, WithProposals, region_loader, warp_of
 from ilsvrc.models import rcnn
 from ilsvrc.models.rcnn import RegionClassifier
 from ilsvrc.models.regressor import ClassProposals
 from ilsvrc.reports.progress import Watch
-from ilsvrc.spec import Regions, Regression, as_json
-from ilsvrc.tasks.class_regions import judged, region_loss
-from ilsvrc.tasks.localize import on_image
+from ilsvrc.spec import Regression, as_json
+from ilsvrc.tasks.class_regions import region_loss
 from ilsvrc.train import checkpoint
 from ilsvrc.train import recipe as recipes
 from ilsvrc.train.keeper import Keeper
@@ -105,43 +105,6 @@ def judge_again(
     return run
 
 
-class Referee:
-    """Proposals and what judges them again, looking at an image: of each class the box of the surest."""
-
-    def __init__(
-        self, proposer: Proposer, network: nn.Module, normal: Normal, how: Regions, size: int, bench: Bench
-    ) -> None:
-        self.proposer, self.network, self.normal, self.how, self.bench = proposer, network.eval(), normal, how, bench
-        self.warp = warp_of(size, how, normal)
-
-    def boxes(self, pixels: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """(G, 4) boxes for those labels on an image (H, W, 3) uint8, both edges inside.
-
-        A class without a proposal has the box of its surest anchor.
-        """
-        device, (height, width) = self.bench.device, pixels.shape[:2]
-        given = [some.to(device) for some in self.proposer.proposals(pixels, labels, self.how)]
-        image = torch.from_numpy(np.ascontiguousarray(pixels)).to(device).movedim(-1, 0).float()
-        mean, unit = self.normal.mean.to(device), self.normal.unit.to(device)
-
-        def crops(regions: Tensor) -> Tensor:
-            shown = (self.warp(image, regions) - mean) / unit
-            return shown.contiguous(memory_format=torch.channels_last)
-
-        assert isinstance(self.network, RegionClassifier)
-        with torch.inference_mode(), autocast(device, self.bench.precision):
-            found = judged(self.network, crops, given, labels.tolist(), (width, height), self.how)
-        boxes = np.zeros((len(labels), 4))
-        for place, (some, scores) in enumerate(found):
-            if len(some):
-                edges = some[scores.argmax()].double().cpu().numpy() + np.array([0, 0, 1, 1])
-                window, extent = np.array([0, 0, width, height]), np.array([width, height, width, height])
-                boxes[place] = on_image(edges / extent, window, width, height)
-            else:
-                boxes[place] = self.proposer.boxes(pixels, labels[place : place + 1])[0]
-        return boxes
-
-
 class Work:
     """One training of what judges proposals again, under way."""
 
@@ -150,10 +113,11 @@ class Work:
         recipe, classes = asked.region_recipe, len(splits.train.classes)
         recipes.check(recipe)
         self.name, self.seed, self.of = asked.entry.key, asked.seed, round(recipe.epochs)
+        self.known = splits.val.classes.wnids, splits.path
         assert asked.regression.regions is not None
         self.how = asked.regression.regions
         warp = warp_of(asked.size, self.how, self.normal)
-        self.network: nn.Module = self._network(done, classes)
+        self.network = self._network(done, classes)
         self.optimizer = optimizer(self.network, recipe.optimizer)
         self.proposer = proposer_of(asked, classes, run, self.normal, bench)
         dataset = self._dataset(splits, watch)
@@ -220,12 +184,13 @@ class Work:
     def finish(self, before: dict[str, Any]) -> None:
         """The weights, the boxes and the verdicts, beside those of the proposals alone: the run is done."""
         with self.upkeep.judged():
-            referee = Referee(self.proposer, self.network, self.normal, self.how, self.asked.size, self.bench)
+            side = Side(self.proposer, self.network, self.normal, self.how, self.asked.size)
+            referee = Referee([side], self.bench)
             located = self.judge.one_by_one(referee, self.said)
             said = {"model": self.asked.member.model, "task": "localization"}
             checkpoint.save_weights(self.run.weights, self.network, said)
         found = self.judge.score(located)
-        write_located(self.run.directory / "located.npz", located)
+        leave(self.run.directory, located, *self.known)
         self.run.write_scores(
             {
                 "protocol": as_json(self.asked.judged_by),

@@ -16,8 +16,9 @@ from ilsvrc.jobs.input import Chosen, Feed, Splits, training_loader
 from ilsvrc.jobs.judge import read_predictions
 from ilsvrc.jobs.localize_ask import Localizing, starting, words
 from ilsvrc.jobs.localize_feed import BoxBatch, Taught, boxed_images
-from ilsvrc.jobs.localize_judge import BoxJudge, write_located
+from ilsvrc.jobs.localize_judge import BoxJudge
 from ilsvrc.jobs.localize_networks import hold_still, new_layers, regressor
+from ilsvrc.jobs.localize_submission import leave
 from ilsvrc.jobs.machine import Bench, circumstances, set_arithmetic
 from ilsvrc.models.regressor import ClassProposals, Regressor
 from ilsvrc.reports.progress import Watch
@@ -69,6 +70,7 @@ class Work:
     def __init__(self, asked: Localizing, done: Finished, splits: Splits, run: Run, bench: Bench, watch: Watch) -> None:
         self.asked, self.run, self.bench, self.normal = asked, run, bench, done.normal
         self.name, self.seed, self.of = asked.entry.key, asked.seed, asked.epochs
+        self.known = splits.val.classes.wnids, splits.path
         recipe, classes = asked.recipe, len(splits.train.classes)
         take(run, {CLASSIFIER: done.run.weights, INPUT: done.run.directory / INPUT})
         self.network = self._network(done, classes)
@@ -151,7 +153,7 @@ class Work:
             said = {"model": self.asked.member.model, "task": "localization"}
             checkpoint.save_weights(self.run.weights, self.network, said)
         found = self.last.score(located)
-        write_located(self.run.directory / "located.npz", located)
+        leave(self.run.directory, located, *self.known)
         self.run.write_scores(
             {
                 "protocol": as_json(self.asked.judged_by),

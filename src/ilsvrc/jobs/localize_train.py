@@ -15,6 +15,7 @@ from ilsvrc.jobs.input import Splits, open_splits
 from ilsvrc.jobs.localize_ask import Localizing, each_of
 from ilsvrc.jobs.localize_fusion import error_of_proposals, errors_alone, run_regressors
 from ilsvrc.jobs.machine import Bench
+from ilsvrc.jobs.starts import start_of
 from ilsvrc.jobs.train import run_training
 from ilsvrc.jobs.training import Training
 from ilsvrc.reports.progress import Watch
@@ -37,7 +38,8 @@ def train_entry(order: "Order", path: str, directory: Path, bench: Bench, watch:
         asked = []
         for one in each_of(entry):
             place = directory / classifier_name(entry, one)
-            start = order.start or classifier_for(one, order, splits, place, bench, watch)
+            given = start_of(order.start, one.members[0]) if order.start else None
+            start = given or classifier_for(one, order, splits, place, bench, watch)
             asked.append(localizing(one, start, order.epochs, order.seed, order.reading))
         run = run_regressors(asked, splits, directory, bench, watch)
     errors = ", ".join(f"{score['metric']} {score['value']:.1%}" for score in (run.read_scores() or {})["scores"])

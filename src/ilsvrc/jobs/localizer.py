@@ -5,25 +5,29 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from torch import nn
 
 from ilsvrc import data, models
 from ilsvrc.data.decode import USUAL, Decoder, Reading
 from ilsvrc.data.sample import Classes, Dataset
-from ilsvrc.errors import DataError, SpecError
+from ilsvrc.errors import DataError
 from ilsvrc.jobs.finished import check_classes, classes_of, data_of, shown_as
 from ilsvrc.jobs.fused_runs import parts_of
 from ilsvrc.jobs.input import Normal
 from ilsvrc.jobs.judge import Judge
 from ilsvrc.jobs.localize_ask import at_size
 from ilsvrc.jobs.localize_judge import BoxJudge
-from ilsvrc.jobs.localize_look import Fused, Looker, Looks
+from ilsvrc.jobs.localize_look import Fused, Looker, Looks, check_merging
 from ilsvrc.jobs.localize_networks import classifier, region_network, regressor
 from ilsvrc.jobs.localize_propose import Proposer, looker_for
-from ilsvrc.jobs.localize_regions import PROPOSER, Referee
+from ilsvrc.jobs.localize_referee import Referee, Side
+from ilsvrc.jobs.localize_regions import PROPOSER
 from ilsvrc.jobs.localize_run import CLASSIFIER
 from ilsvrc.jobs.machine import Bench
+from ilsvrc.models.rcnn import RegionClassifier
 from ilsvrc.models.regressor import ClassProposals
+from ilsvrc.predict.members import over_members
 from ilsvrc.scoring import Localization, Score
 from ilsvrc.spec import Crops, Dense, Member, Regression, from_json
 from ilsvrc.train import checkpoint
@@ -50,7 +54,8 @@ class Localizer:
     normal: Normal
     classes: Classes
     decoder: Decoder
-    judge: nn.Module | None = None
+    start: str  # a digest of the classifier's weights
+    judge: RegionClassifier | None = None
 
 
 def load_localizers(directory: Path) -> tuple[Localizer, ...]:
@@ -97,6 +102,7 @@ def load_localizer(directory: Path) -> Localizer:
         normal=shown_as(directory),
         classes=classes_of(run, count, None),
         decoder="reference" if asked.get("reading", {}).get("decoder") == "reference" else "fast",
+        start=str(asked.get("start")),
         judge=judge.eval() if judge is not None else None,
     )
 
@@ -117,37 +123,57 @@ def judge_run(
 
 
 def judged_by(localizers: Sequence[Localizer], dataset: Dataset, bench: Bench, reading: Reading) -> Localization:
-    """The verdict on one or several regressors and the first one's classifier, which names the classes."""
+    """The verdict on one or several regressors; their classifiers together name the classes."""
     first = localizers[0]
     reading = replace(reading, decoder=first.decoder)
     judge = BoxJudge(dataset, first.protocol, first.regression, first.size, bench, reading)
-    classes = Judge(dataset, first.classifier_protocol, bench, reading=reading)
-    networks = first.network.to(bench.device), first.classifier.to(bench.device)
-    said = classes(networks[1], first.normal).predictions.probabilities
+    naming = speakers(localizers)
+    said = [said_by(each, dataset, bench, reading) for each in naming]
+    probabilities = over_members(said, [each.member.weight for each in naming])
     if len(localizers) > 1 or first.judge is not None:
-        return judge.score(judge.one_by_one(fused(localizers, bench, reading), said))
-    return judge.score(judge(networks, first.normal, said))
+        return judge.score(judge.one_by_one(fused(localizers, bench, reading), probabilities))
+    networks = first.network.to(bench.device), first.classifier.to(bench.device)
+    return judge.score(judge(networks, first.normal, probabilities))
+
+
+def speakers(localizers: Sequence[Localizer]) -> list[Localizer]:
+    """Those whose classifiers differ: of several that start from one, the first."""
+    found: dict[str, Localizer] = {}
+    for localizer in localizers:
+        found.setdefault(localizer.start, localizer)
+    return list(found.values())
+
+
+def said_by(localizer: Localizer, dataset: Dataset, bench: Bench, reading: Reading) -> np.ndarray:
+    """What the classifier finds probable, (N, C), by its own protocol."""
+    judge = Judge(dataset, localizer.classifier_protocol, bench, reading=reading)
+    return judge(localizer.classifier.to(bench.device), localizer.normal).predictions.probabilities
 
 
 def fused(localizers: Sequence[Localizer], bench: Bench, reading: Reading) -> Looks:
-    """The regressors of one entry, ready to look at images together, on the bench's device."""
+    """The regressors of one entry, ready to look at images together, on the bench's device.
+
+    All judge proposals again, or none does. Raises SpecError where their boxes are not put together.
+    """
+    judging = [localizer for localizer in localizers if localizer.judge is not None]
+    if judging:
+        return Referee([_side(each, bench, reading) for each in judging], bench)
+    check_merging(localizers[0].regression, len(localizers), localizers[0].entry)
     lookers = [_looker(localizer, bench, reading) for localizer in localizers]
     windows = [looker for looker in lookers if isinstance(looker, Looker)]
-    if len(windows) == len(lookers):
-        return Fused(windows, localizers[0].regression)
-    if len(lookers) > 1:
-        raise SpecError(
-            f"{localizers[0].entry} has several networks, one of which proposes boxes; these are not joined"
-        )
-    return lookers[0]
+    return lookers[0] if not windows else Fused(windows, localizers[0].regression)
 
 
 def _looker(localizer: Localizer, bench: Bench, reading: Reading) -> Looks:
     networks = localizer.network.to(bench.device), localizer.classifier.to(bench.device)
-    how, regions = (localizer.protocol, localizer.regression, localizer.size), localizer.regression.regions
-    if localizer.judge is None or regions is None:
-        return looker_for(networks, localizer.normal, how, bench, reading)
-    assert isinstance(networks[0], ClassProposals)
-    proposer = Proposer(networks[0], localizer.normal, localizer.protocol, bench, reading)
-    judge = localizer.judge.to(bench.device)
-    return Referee(proposer, judge, localizer.normal, regions, localizer.size, bench)
+    how = localizer.protocol, localizer.regression, localizer.size
+    return looker_for(networks, localizer.normal, how, bench, reading)
+
+
+def _side(localizer: Localizer, bench: Bench, reading: Reading) -> Side:
+    network, regions, judge = localizer.network.to(bench.device), localizer.regression.regions, localizer.judge
+    assert isinstance(network, ClassProposals)
+    assert regions is not None
+    assert judge is not None
+    proposer = Proposer(network, localizer.normal, localizer.protocol, bench, reading)
+    return Side(proposer, judge.to(bench.device), localizer.normal, regions, localizer.size, localizer.member.weight)

@@ -6,8 +6,9 @@ from pathlib import Path
 from ilsvrc.errors import SpecError
 from ilsvrc.jobs.detect_ensemble import ensemble as detectors
 from ilsvrc.jobs.ensemble import ensemble, parsed
+from ilsvrc.jobs.localize_ensemble import ensemble as localizers
 from ilsvrc.jobs.machine import bench
-from ilsvrc.reports.detector_tables import DetectorEnsemble
+from ilsvrc.reports.box_ensemble_tables import BoxEnsemble
 from ilsvrc.reports.ensemble_tables import Ensemble
 from ilsvrc.reports.progress import Watch
 from ilsvrc.train.run import Run
@@ -15,23 +16,25 @@ from ilsvrc.train.run import Run
 
 def together(
     sources: Sequence[Path], weights: str, out: Path | None, meta: Path | None, device: str, watch: Watch
-) -> Ensemble | DetectorEnsemble:
-    """Combine score files and runs, as `ensemble`; or detection runs on that device, which count equally.
+) -> Ensemble | BoxEnsemble:
+    """Combine score files and runs, as `ensemble`; or runs of localization or detection, which look again on `device`.
 
     Raises DataError for what cannot be read, SpecError for members that do not fit together and for options that the
     task does not have.
     """
     tasks = [_task(source) for source in sources]
-    if "detection" not in tasks:
+    task = next((task for task in tasks if task != "classification"), None)
+    if task is None:
         return ensemble(sources, parsed(weights), out, meta)
-    first = sources[tasks.index("detection")]
-    for source, task in zip(sources, tasks, strict=True):
-        if task != "detection":
-            raise SpecError(
-                f"{first} is a run of detection and {source} is not; members of an ensemble share their task"
-            )
+    first = sources[tasks.index(task)]
+    for source, other in zip(sources, tasks, strict=True):
+        if other != task:
+            raise SpecError(f"{first} is a run of {task} and {source} is not; members of an ensemble share their task")
     if parsed(weights) != "equal":
-        raise SpecError(f"{first} is a run of detection, whose networks all count the same; leave --weights out")
+        count = "all count the same" if task == "detection" else "count as their entries say"
+        raise SpecError(f"{first} is a run of {task}, whose networks {count}; leave --weights out")
+    if task == "localization":
+        return localizers(sources, out, meta, bench(device), watch)
     if meta is not None:
         raise SpecError(f"{first} is a run of detection, whose numbers are those of its data's kit; leave --meta out")
     return detectors(sources, out, bench(device), watch)

@@ -81,3 +81,18 @@ def judged(
         scores.append(logits[rows, mine])
     counts = [len(some) for some in given]
     return list(zip(torch.split(torch.cat(boxes), counts), torch.split(torch.cat(scores), counts), strict=True))
+
+
+def agreed(found: Sequence[Sequence[tuple[Tensor, Tensor]]], weights: Sequence[float]) -> list[tuple[Tensor, Tensor]]:
+    """What networks that judged the same proposals say together: of each label the means of boxes and probabilities.
+
+    found has of each network what `judged` gives; weights are relative. As the ensembles of detectors do (He et al.
+    2015, appendix B): every network judges the proposals of all, and what they say of each is averaged.
+    """
+    shares = [weight / sum(weights) for weight in weights]
+    means = []
+    for each in zip(*found, strict=True):
+        boxes = torch.stack([share * boxes for share, (boxes, _) in zip(shares, each, strict=True)]).sum(dim=0)
+        sure = [share * logits.double().sigmoid() for share, (_, logits) in zip(shares, each, strict=True)]
+        means.append((boxes, torch.stack(sure).sum(dim=0)))
+    return means

@@ -1,8 +1,8 @@
-"""An ensemble of detectors in a terminal: each member, each one left out, and what all gained over the best."""
+"""An ensemble of networks that box, in a terminal: each member, each one left out, what all gained over the best."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from rich.table import Table
 
@@ -11,11 +11,15 @@ from ilsvrc.reports.formats import DASH, percent, plain, plural, whole
 
 
 @dataclass(frozen=True, kw_only=True)
-class DetectorEnsemble:
-    """Members and what became of them together; each figure is a mean AP over the classes with an object, in [0, 1]."""
+class BoxEnsemble:
+    """Members and what became of them together; each figure is of `metric`, in [0, 1].
 
+    That is the mean AP over the classes with an object, or the localization error.
+    """
+
+    metric: Literal["mean AP", "localization error"]
     members: tuple[str, ...]
-    networks: tuple[int, ...]  # of each member; every network counts the same
+    networks: tuple[int, ...]  # of each member
     images: int
     data: str
     alone: tuple[float, ...]
@@ -26,17 +30,20 @@ class DetectorEnsemble:
 
     @property
     def best(self) -> int:
-        """The member with the highest mean AP alone, the first among equals."""
-        return max(range(len(self.alone)), key=lambda member: self.alone[member])
+        """The member that is best alone, the first among equals."""
+        sign = 1 if self.metric == "mean AP" else -1
+        return max(range(len(self.alone)), key=lambda member: sign * self.alone[member])
 
     @property
     def gain(self) -> float:
-        """How much higher the mean AP of all is than the best member's."""
-        return self.whole - self.alone[self.best]
+        """How much better all are than the best member: a higher mean AP, a lower error."""
+        more = self.whole - self.alone[self.best]
+        return more if self.metric == "mean AP" else -more
 
     def as_json(self) -> dict[str, Any]:
         """One object for machines."""
         return {
+            "metric": self.metric,
             "members": list(self.members),
             "networks": list(self.networks),
             "images": self.images,
@@ -56,22 +63,21 @@ class DetectorEnsemble:
         return (_members(self), f"\n{verdict(self)}", *self.remarks, *written)
 
 
-def verdict(found: DetectorEnsemble) -> str:
+def verdict(found: BoxEnsemble) -> str:
     """What all gained over the best, in sentences."""
-    more = "higher" if found.gain >= 0 else "lower"
-    networks = plural(sum(found.networks), "network")
+    more = "better" if found.gain >= 0 else "worse"
+    networks, value = plural(sum(found.networks), "network"), f"{found.metric} {percent(found.whole, 2)}"
     return (
-        f"All {len(found.members)} together, {networks}: mean AP {percent(found.whole, 2)} of {whole(found.images)} "
-        f"images, {found.data}.\n"
+        f"All {len(found.members)} together, {networks}: {value} of {whole(found.images)} images, {found.data}.\n"
         f"{plain(round(100 * abs(found.gain), 3))} points {more} than {found.members[found.best]}, the best of them."
     )
 
 
-def _members(found: DetectorEnsemble) -> Table:
+def _members(found: BoxEnsemble) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("")
     table.add_column("member")
-    for title in ("networks", "mean AP", "without it"):
+    for title in ("networks", found.metric, "without it"):
         table.add_column(title, justify="right", no_wrap=True)
     for place, (title, count) in enumerate(zip(found.members, found.networks, strict=True)):
         without = percent(found.left_out[place], 2) if found.left_out else DASH

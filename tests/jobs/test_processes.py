@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -210,6 +211,25 @@ def children(pid: int) -> Iterator[int]:
 def rank_of(pid: int) -> str:
     words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     return next((word[5:].decode() for word in words if word.startswith(b"RANK=")), "")
+
+
+def test_a_signal_that_comes_while_one_says_why_does_not_take_the_word_from_it(monkeypatch):
+    class Two(Processes):
+        def claim(self) -> bool:
+            os.kill(os.getpid(), signal.SIGTERM)  # torchrun's, which has seen that another process is gone
+            return True
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    monkeypatch.setattr("ilsvrc.train.parallel.seat", lambda: Seat(0, 2, 0, 2))
+    monkeypatch.setattr("ilsvrc.train.parallel.join", lambda place, how: Two(place))
+    monkeypatch.setattr("ilsvrc.jobs.launch.threading.Timer", lambda *_: SimpleNamespace(start=lambda: None))
+    monkeypatch.delenv(launch.FOLDER, raising=False)
+    try:
+        with pytest.raises(IlsvrcError, match="the disk is full"), launch.company(lambda: BENCH, "sync", 2):
+            raise IlsvrcError("the disk is full")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @pytest.mark.slow

@@ -165,6 +165,9 @@ def company(bench: Callable[[], "Bench"], how: "How", wanted: int | None) -> Ite
         yield _with(_placed(bench(), place.local, place.local_of), processes, place.local_of)
         processes.leave()
     except BaseException as error:
+        # torchrun ends the others by a signal when one is gone: it must not take the word from who says why.
+        while handlers:
+            signal.signal(handlers.popitem()[0], signal.SIG_IGN)
         _fail(error, processes)
         raise
     finally:

@@ -74,7 +74,7 @@ def _part(title: str, race: dict[str, Any]) -> str:
     seconds = sum(entry["seconds"] or 0.0 for entry in race["entries"])
     bases: dict[str, list[dict[str, Any]]] = {}
     for base in race["baselines"]:
-        bases.setdefault(base["label"].split("'s labels, ")[1], []).append(base)
+        bases.setdefault(base["label"].rpartition("'s labels, ")[2], []).append(base)
     rows = []
     for i, entry in enumerate(race["entries"]):
         low, high = entry["localization_error_interval"]

@@ -36,7 +36,11 @@ RESULT = TaskResult(
     val_images=1000,
     protocol="one centre crop",
     rules="eval_clsloc.m",
-    baselines=(Baseline(label="the whole image", value=0.9), Baseline(label="the best constant box", value=0.6)),
+    baselines=(
+        Baseline(label="the whole image", value=0.9, of="VGG-16"),
+        Baseline(label="the best constant box", value=0.6, of="VGG-16"),
+        Baseline(label="the whole image", value=0.95, of="AlexNet"),
+    ),
     pictures=(PICTURE,),
 )
 
@@ -48,7 +52,12 @@ def test_the_least_error_is_first_and_who_has_none_is_not_ranked():
 def test_the_sentence_names_the_best_and_the_best_box_without_looking():
     said = sentence(RESULT).replace("\N{NO-BREAK SPACE}", " ")
     assert said.startswith("VGG-16, PCR of 2014 came out first, with a localization error of 25.0 % on 1,000 images")
-    assert "60.0 % (the best constant box)" in said
+    assert "60.0 % (VGG-16's labels, the best constant box)" in said
+
+
+def test_what_a_box_scores_by_several_labels_is_one_line():
+    page = str(task_section(RESULT)).replace("\N{NO-BREAK SPACE}", " ")
+    assert "<li>the whole image: 90.0 % with VGG-16&#x27;s labels; 95.0 % with AlexNet&#x27;s labels</li>" in page
 
 
 def test_rows_and_record_are_json_without_images_and_errors_have_their_interval():

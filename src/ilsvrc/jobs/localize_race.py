@@ -142,12 +142,14 @@ def baselines(title: str, located: Located, truth: Truth) -> tuple[Baseline, ...
     best = best_constant(truth.objects, truth.labels, located.sizes)
     where = dict(zip(("left", "top", "right", "bottom"), best.tolist(), strict=True))
     notes = ("", ", ".join(f"{edge} {place:.2f}" for edge, place in where.items()) + " of the image")
-    labels = (f"{title}'s labels, the whole image", f"{title}'s labels, the best constant box")
+    labels = ("the whole image", "the best constant box")
     found = []
     for label, note, edges in zip(labels, notes, (whole, best), strict=True):
         boxes = np.array([on_image(edges, np.array([0, 0, w, h]), w, h) for w, h in located.sizes.tolist()])
         constant = replace(located, boxes=np.repeat(boxes[:, None], located.labels.shape[1], axis=1))
-        found.append(Baseline(label=label, note=note, value=verdict(constant, truth.objects).localization.value))
+        found.append(
+            Baseline(label=label, note=note, of=title, value=verdict(constant, truth.objects).localization.value)
+        )
     return tuple(found)
 
 

@@ -76,7 +76,7 @@ def task_lines(race: Race) -> list[str]:
             reported = next(iter(finder.published), None)
             told = f"published {plain(reported.percent)}{SPACE}%" if reported else ""
             lines.append(f"  {finder.key:<{width}}  {percent(figure_of(one.task, finder)):>7}  {told}".rstrip())
-        lines += [f"  {base.label}: {percent(base.value)}" for base in one.baselines]
+        lines += [f"  {base.said}: {percent(base.value)}" for base in one.baselines]
     return [*lines, ""] if lines else []
 
 

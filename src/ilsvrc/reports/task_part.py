@@ -43,7 +43,7 @@ def sentence(result: TaskResult) -> str:
     if result.baselines:
         pick = max if result.task == "detection" else min
         base = pick(result.baselines, key=lambda one: one.value)
-        said += f"; without looking for the object: {percent(base.value)} ({base.label})"
+        said += f"; without looking for the object: {percent(base.value)} ({base.said})"
     return said + "."
 
 
@@ -99,7 +99,7 @@ def _bar(finder: Finder, index: int, result: TaskResult) -> Bar:
 def _beside(result: TaskResult) -> Html:
     """What was published, and what a box without looking scores."""
     lines = [f"{finder.title}: {_told(one)}" for finder in result.finders for one in finder.published[:2]]
-    bases = [f"{b.label}: {percent(b.value)}" + (f" ({b.note})" if b.note else "") for b in result.baselines]
+    bases = _bases(result)
     return element(
         "div",
         {"class": "card listed"},
@@ -108,6 +108,15 @@ def _beside(result: TaskResult) -> Html:
         element("h3", {"class": "later"}, "Without looking for the object, here") if bases else None,
         bullets(bases),
     )
+
+
+def _bases(result: TaskResult) -> list[str]:
+    """A line for each box, with what it scores by whose labels."""
+    found: dict[str, list[str]] = {}
+    for base in result.baselines:
+        box = f"{base.label} ({base.note})" if base.note else base.label
+        found.setdefault(box, []).append(percent(base.value) + (f" with {base.of}'s labels" if base.of else ""))
+    return [f"{box}: {'; '.join(values)}" for box, values in found.items()]
 
 
 def _told(reported: Reported) -> str:

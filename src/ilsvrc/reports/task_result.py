@@ -42,6 +42,12 @@ class Baseline:
     label: str  # 'the whole image'
     value: float  # the task's figure, in [0, 1]
     note: str = ""  # which box: 'left 0.25, top 0.25, right 0.75, bottom 0.8 of the image'
+    of: str = ""  # whose labels it has
+
+    @property
+    def said(self) -> str:
+        """With whose labels it is."""
+        return f"{self.of}'s labels, {self.label}" if self.of else self.label
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -219,6 +219,20 @@ def test_a_run_of_two_is_taken_apart_and_so_are_its_networks_by_name(two: Path, 
     assert "All 2 together, 2\N{NO-BREAK SPACE}networks: mean AP" in shown
 
 
+def test_evaluate_keeps_a_submission_and_without_true_boxes_that_alone(two: Path, tiny: Path, tmp_path: Path, capsys):
+    words = ["evaluate", str(two), "--device", "cpu", "--save"]
+    assert run([*words, str(tmp_path / "val.txt")]) == 0
+    assert (tmp_path / "val.txt").read_bytes() == (two / "detections.txt").read_bytes()
+    shutil.copytree(tiny / "det", tmp_path / "det")
+    for file in (tmp_path / "det").rglob("val/*.xml"):
+        file.write_text(re.sub(r"<object>.*</object>", "", file.read_text(), flags=re.S))
+    words += [str(tmp_path / "blind.txt"), "--data", str(tmp_path / "det")]
+    capsys.readouterr()
+    assert run(words) == 0
+    assert "images without a truth, so no score" in capsys.readouterr().out
+    assert (tmp_path / "blind.txt").read_bytes() == (two / "detections.txt").read_bytes()
+
+
 @pytest.fixture(scope="module")
 def third(classifier: Path, halves: Halves, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A detector of another seed, taught otherwise but looking alike. Read only."""

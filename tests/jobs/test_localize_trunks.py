@@ -162,6 +162,21 @@ def test_a_submission_scores_what_the_run_scored(whole: Path, tiny: Path):
     np.testing.assert_allclose(guesses.boxes, located.boxes)
 
 
+def test_images_without_labels_get_a_submission_and_no_score(whole: Path, tiny: Path, tmp_path: Path, capsys):
+    words = ["evaluate", str(place(whole) / "regressor1"), "--split", "test", "--device", "cpu", "--engine", "eager"]
+    assert run(words) == 1
+    assert "or --save what is guessed" in " ".join(capsys.readouterr().err.split())
+    assert run([*words, "--save", str(tmp_path / "test.npz")]) == 1
+    assert "name it test.txt" in " ".join(capsys.readouterr().err.split())
+    assert run([*words, "--save", str(tmp_path / "none" / "test.txt")]) == 1
+    assert "none is no folder to write a submission into" in " ".join(capsys.readouterr().err.split())
+    assert run([*words, "--save", str(tmp_path / "test.txt")]) == 0
+    assert "images without a truth, so no score" in capsys.readouterr().out
+    guesses = read_guesses(tmp_path / "test.txt", boxes=True, images=40, classes=20)
+    assert guesses.labels.shape == (40, 5)
+    assert (guesses.boxes[..., 2:] >= guesses.boxes[..., :2]).all()
+
+
 def test_who_judges_again_is_not_joined_with_who_does_not(whole: Path):
     both, first = (place(whole) / "regressor1" / name for name in ("", "proposals"))
     with pytest.raises(SpecError, match=r"regressor1 judges proposals again and .*proposals does not"):

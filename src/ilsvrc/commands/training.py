@@ -103,7 +103,7 @@ def evaluate(
     model
         Whose weights a .caffemodel or .pth holds.
     save
-        Keep what was said of every image in this .npz, for ilsvrc ensemble and for numpy.
+        Keep what was said of every image in this .npz, for ilsvrc ensemble and numpy; of boxes a submission, as .txt.
     half
         Keep it in 16 bits.
     device

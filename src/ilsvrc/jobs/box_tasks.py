@@ -29,8 +29,9 @@ TRAIN: dict[Task, Callable[["Order", str, Path, Bench, Watch], str]] = {
     "localization": localize_train.train_entry,
     "detection": detect_train.train_entry,
 }
-# Judge a finished run on a split of the data set at a path (None: the one it was trained on).
-JUDGE: dict[Task, Callable[[Path, str | None, Split, Bench, Reading], tuple[Score, ...]]] = {
+# Judge a finished run on a split of the data set at a path (None: the one it was trained on), and write what it finds
+# as a submission where a file is named; no score where nothing is known of the split.
+JUDGE: dict[Task, Callable[[Path, str | None, Split, Bench, Reading, Path | None], tuple[Score, ...]]] = {
     "localization": localizer.judge_run,
     "detection": detector.judge_run,
 }

@@ -106,6 +106,13 @@ class Spotted:
         return self.verdict.mean_of_present.value if self.verdict else 0.0
 
 
+def has_objects(dataset: Dataset) -> bool:
+    """Whether an image of the split has a true box: there is something to judge by."""
+    return any(
+        sample.boxes is not None and len(sample.boxes) for sample in map(dataset.__getitem__, range(len(dataset)))
+    )
+
+
 def objects_in(dataset: Dataset) -> Objects:
     """The true boxes of a split. Raises DataError where it has none: there is nothing to judge by."""
     image, label, box = [], [], []
@@ -123,6 +130,12 @@ def objects_in(dataset: Dataset) -> Objects:
 
 def judge(finder: Finder, dataset: Dataset, reading: Reading, objects: Objects | None = None) -> Spotted:
     """Find objects in every image of the split and score them. Raises BadImage where reading says so."""
+    detections, bad = spotted_in(finder, dataset, reading)
+    return verdict_on(detections, dataset, objects or objects_in(dataset), bad)
+
+
+def spotted_in(finder: Finder, dataset: Dataset, reading: Reading) -> tuple[Detections, tuple[str, ...]]:
+    """What is found in every image of the split, and those that could not be decoded. Raises as `judge`."""
     networks = [looker.network for looker in finder.lookers]
     modes = [network.training for network in networks]
     rows, bad = [], []
@@ -143,7 +156,7 @@ def judge(finder: Finder, dataset: Dataset, reading: Reading, objects: Objects |
     for seen, mode in zip(networks, modes, strict=True):
         seen.train(mode)
     table = torch.cat(rows).double().numpy() if rows else np.zeros((0, 7))
-    return verdict_on(detections_of(table), dataset, objects or objects_in(dataset), tuple(bad))
+    return detections_of(table), tuple(bad)
 
 
 def verdict_on(detections: Detections, dataset: Dataset, objects: Objects, bad: tuple[str, ...] = ()) -> Spotted:

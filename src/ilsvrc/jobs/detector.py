@@ -13,7 +13,15 @@ from ilsvrc.data.proposals import Given, find_proposals, read_proposals
 from ilsvrc.data.sample import Classes, Sample
 from ilsvrc.errors import DataError, SpecError
 from ilsvrc.jobs.detect_feed import other_search
-from ilsvrc.jobs.detect_judge import Finder, Looker, judge
+from ilsvrc.jobs.detect_judge import (
+    Finder,
+    Looker,
+    has_objects,
+    objects_in,
+    spotted_in,
+    verdict_on,
+    write_submission,
+)
 from ilsvrc.jobs.detecting import detector_of, size_of
 from ilsvrc.jobs.draw_boxes import Labelled, write_drawing
 from ilsvrc.jobs.finished import check_classes, classes_of, data_of, shown_as
@@ -116,12 +124,19 @@ def lookers(detectors: Sequence[FinishedDetector], bench: Bench) -> list[Looker]
 
 
 def judge_run(
-    directory: Path, path: str | None, split: Split, bench: Bench, reading: Reading = USUAL
+    directory: Path,
+    path: str | None,
+    split: Split,
+    bench: Bench,
+    reading: Reading = USUAL,
+    save: Path | None = None,
 ) -> tuple[Score, ...]:
     """The mean average precision of a finished detection run on a split: the kit's, and over classes with an object.
 
-    A run of several networks is judged by all of them. Proposals of another search than the entry's are said beside
-    the rules. Raises DataError, WeightsError or SpecError when it is no finished run or the data has other classes.
+    With `save`, what is found is written there as a submission; of a split without true boxes that is all, and there
+    is no score. A run of several networks is judged by all of them. Proposals of another search than the entry's are
+    said beside the rules. Raises DataError, WeightsError or SpecError when it is no finished run or the data has other
+    classes.
     """
     detectors, run = load_detectors(directory), Run(directory)
     first = detectors[0]
@@ -130,7 +145,14 @@ def judge_run(
     check_classes(run, len(first.classes), dataset.classes, place)
     given = find_proposals(Path(place), split) if first.how.kind == "r-cnn" else None
     finder = Finder(lookers(detectors, bench), first.how, given)
-    spotted = judge(finder, dataset, replace(reading, decoder=first.decoder))
+    blind = save is not None and not has_objects(dataset)
+    objects = None if blind else objects_in(dataset)
+    detections, bad = spotted_in(finder, dataset, replace(reading, decoder=first.decoder))
+    if save is not None:
+        write_submission(save, detections, dataset)
+    if objects is None:
+        return ()
+    spotted = verdict_on(detections, dataset, objects, bad)
     if spotted.official is None:
         raise DataError(f"{directory} finds nothing in {place}, so there is no curve to score; train it for longer")
     other = other_search(given, first.how)

@@ -81,24 +81,37 @@ class Judge:
 
     def __call__(self, network: nn.Module, normal: Normal) -> Verdict:
         """Every image once, whoever looks at it; all processes call this and are told the same."""
-        context = partial(autocast, self.bench.device, self.bench.precision)
         processes = self.bench.processes
-        answers = list(self.answers(network, normal, lambda module, views: plain(module, context)))
-        parts = processes.collected((self.mine, _joined(answers), self.faults))
+        parts = processes.collected(self._mine_said(network, normal))
         judged: list[Predictions] = []
 
         def judge() -> tuple[Score, Score]:
-            found = _together([part[:2] for part in parts], self.count)
-            faults = {index: fault for part in parts for index, fault in part[2].items()}
-            missing = sorted(faults)
-            found.probabilities[missing] = 1 / found.probabilities.shape[1]  # what was not seen says nothing
-            note = counted_as_wrong(faults.values())
+            found, faults = self._whole(parts)
+            missing, note = sorted(faults), counted_as_wrong(faults.values())
             judged.append(found)
             top1, top5 = (error(found, top, missing) for top in (1, 5))
             return replace(top1, rules=top1.rules + note), replace(top5, rules=top5.rules + note)
 
         top1, top5 = processes.first_does(judge)
         return Verdict(judged[0] if judged else NOTHING, top1, top5)
+
+    def said(self, network: nn.Module, normal: Normal) -> Predictions:
+        """What the network finds probable in every image, whether that has a label or not, seen by this process."""
+        return self._whole([self._mine_said(network, normal)])[0]
+
+    def _mine_said(self, network: nn.Module, normal: Normal) -> tuple[np.ndarray, Predictions | None, dict[int, Fault]]:
+        context = partial(autocast, self.bench.device, self.bench.precision)
+        answers = list(self.answers(network, normal, lambda module, views: plain(module, context)))
+        return self.mine, _joined(answers), self.faults
+
+    def _whole(
+        self, parts: Sequence[tuple[np.ndarray, Predictions | None, dict[int, Fault]]]
+    ) -> tuple[Predictions, dict[int, Fault]]:
+        """What was said of all images, and those that could not be decoded."""
+        found = _together([part[:2] for part in parts], self.count)
+        faults = {index: fault for part in parts for index, fault in part[2].items()}
+        found.probabilities[sorted(faults)] = 1 / found.probabilities.shape[1]  # what was not seen says nothing
+        return found, faults
 
     def answers(
         self, network: nn.Module, normal: Normal, prepare: Prepare, name: str = "the network"

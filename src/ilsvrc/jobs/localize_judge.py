@@ -70,11 +70,13 @@ class BoxJudge:
         size: int,
         bench: Bench,
         reading: Reading = USUAL,
+        truth: Truth | None = None,
     ) -> None:
+        """Raises DataError when no image has a box of its label, unless the truth is given."""
         self.dataset, self.protocol, self.regression, self.bench = dataset, protocol, regression, bench
         self.size, self.reading = size, reading
-        self.truth = truth_of(dataset)
-        if not self.truth.judged.any():
+        self.truth = truth or truth_of(dataset)
+        if truth is None and not self.truth.judged.any():
             raise DataError(
                 f"no image of {getattr(dataset, 'root', 'the data set')} has a box of its label; "
                 "localization is judged by boxes: put the box files there"
@@ -181,7 +183,10 @@ def truth_of(dataset: Dataset) -> Truth:
     for index in range(len(dataset)):
         sample = dataset[index]
         if sample.label is None:
-            raise DataError(f"{sample.name} has no label, so no error can be computed; take a split with ground truth")
+            raise DataError(
+                f"{sample.name} has no label, so no error can be computed; take a split with ground truth, or --save "
+                "what is guessed"
+            )
         labels.append(sample.label)
         if sample.boxes is None or sample.box_labels is None:
             continue
@@ -193,6 +198,12 @@ def truth_of(dataset: Dataset) -> Truth:
     boxes = np.array(box, np.float64).reshape(-1, 4)
     objects = Objects(len(dataset), np.array(image, np.int64), np.array(label, np.int64), boxes)
     return Truth(np.array(labels, np.int64), objects, judged)
+
+
+def unknown(images: int) -> Truth:
+    """The truth of images of which nothing is known, as of a challenge's test split: labels of -1, no objects."""
+    none = Objects(images, np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 4)))
+    return Truth(np.full(images, -1), none, np.zeros(images, bool))
 
 
 def verdict(located: Located, objects: Objects) -> Localization:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from torch import nn
@@ -17,19 +16,20 @@ from ilsvrc.jobs.fused_runs import parts_of
 from ilsvrc.jobs.input import Normal
 from ilsvrc.jobs.judge import Judge
 from ilsvrc.jobs.localize_ask import at_size
-from ilsvrc.jobs.localize_judge import BoxJudge
+from ilsvrc.jobs.localize_judge import BoxJudge, Located, unknown
 from ilsvrc.jobs.localize_look import Fused, Looker, Looks, check_merging
 from ilsvrc.jobs.localize_networks import classifier, region_network, regressor
 from ilsvrc.jobs.localize_propose import Proposer, looker_for
 from ilsvrc.jobs.localize_referee import Referee, Side
 from ilsvrc.jobs.localize_regions import PROPOSER
 from ilsvrc.jobs.localize_run import CLASSIFIER
+from ilsvrc.jobs.localize_submission import write_boxed
 from ilsvrc.jobs.machine import Bench
 from ilsvrc.models.rcnn import RegionClassifier
 from ilsvrc.models.regressor import ClassProposals
 from ilsvrc.predict.members import over_members
-from ilsvrc.scoring import Localization, Score
-from ilsvrc.spec import Crops, Dense, Member, Regression, from_json
+from ilsvrc.scoring import Score
+from ilsvrc.spec import Crops, Dense, Member, Regression, Split, from_json
 from ilsvrc.train import checkpoint
 from ilsvrc.train.recipe import protocol_at_size
 from ilsvrc.train.run import Run
@@ -108,32 +108,45 @@ def load_localizer(directory: Path) -> Localizer:
 
 
 def judge_run(
-    directory: Path, path: str | None, split: Literal["train", "val", "test"], bench: Bench, reading: Reading = USUAL
+    directory: Path,
+    path: str | None,
+    split: Split,
+    bench: Bench,
+    reading: Reading = USUAL,
+    save: Path | None = None,
 ) -> tuple[Score, ...]:
     """The errors of a finished localization run on a split: of the boxes, and of the labels alone.
 
-    Raises DataError, WeightsError or SpecError when it is no finished run or the data has other classes.
+    With `save`, what is found is written there as a submission; of a split without labels that is all, and there is no
+    score. Raises DataError, WeightsError or SpecError when it is no finished run or the data has other classes.
     """
     localizers, run = load_localizers(directory), Run(directory)
     place = path or data_of(run)
     dataset = data.open(place, split)
     check_classes(run, len(localizers[0].classes), dataset.classes, place)
-    found = judged_by(localizers, dataset, bench, reading)
+    blind = save is not None and all(dataset[index].label is None for index in range(len(dataset)))
+    first = localizers[0]
+    reading = replace(reading, decoder=first.decoder)
+    truth = unknown(len(dataset)) if blind else None
+    judge = BoxJudge(dataset, first.protocol, first.regression, first.size, bench, reading, truth)
+    located = located_by(localizers, judge, bench)
+    if save is not None:
+        write_boxed(save, located, dataset.classes.wnids, place)
+    if blind:
+        return ()
+    found = judge.score(located)
     return found.localization, found.classification
 
 
-def judged_by(localizers: Sequence[Localizer], dataset: Dataset, bench: Bench, reading: Reading) -> Localization:
-    """The verdict on one or several regressors; their classifiers together name the classes."""
-    first = localizers[0]
-    reading = replace(reading, decoder=first.decoder)
-    judge = BoxJudge(dataset, first.protocol, first.regression, first.size, bench, reading)
-    naming = speakers(localizers)
-    said = [said_by(each, dataset, bench, reading) for each in naming]
+def located_by(localizers: Sequence[Localizer], judge: BoxJudge, bench: Bench) -> Located:
+    """What one or several regressors find in the judge's images; their classifiers together name the classes."""
+    first, naming = localizers[0], speakers(localizers)
+    said = [said_by(each, judge.dataset, bench, judge.reading) for each in naming]
     probabilities = over_members(said, [each.member.weight for each in naming])
     if len(localizers) > 1 or first.judge is not None:
-        return judge.score(judge.one_by_one(fused(localizers, bench, reading), probabilities))
+        return judge.one_by_one(fused(localizers, bench, judge.reading), probabilities)
     networks = first.network.to(bench.device), first.classifier.to(bench.device)
-    return judge.score(judge(networks, first.normal, probabilities))
+    return judge(networks, first.normal, probabilities)
 
 
 def speakers(localizers: Sequence[Localizer]) -> list[Localizer]:
@@ -147,7 +160,7 @@ def speakers(localizers: Sequence[Localizer]) -> list[Localizer]:
 def said_by(localizer: Localizer, dataset: Dataset, bench: Bench, reading: Reading) -> np.ndarray:
     """What the classifier finds probable, (N, C), by its own protocol."""
     judge = Judge(dataset, localizer.classifier_protocol, bench, reading=reading)
-    return judge(localizer.classifier.to(bench.device), localizer.normal).predictions.probabilities
+    return judge.said(localizer.classifier.to(bench.device), localizer.normal).probabilities
 
 
 def fused(localizers: Sequence[Localizer], bench: Bench, reading: Reading) -> Looks:

@@ -1,6 +1,7 @@
 """Judge a finished run whatever its task, or a file of weights."""
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from ilsvrc.data.decode import USUAL, Reading
@@ -18,15 +19,22 @@ from ilsvrc.train.run import Run
 class BoxVerdict:
     """The scores of a run that answers with boxes."""
 
-    scores: tuple[Score, ...]
+    scores: tuple[Score, ...]  # none of a split of which nothing is known
+    saved: Path | None = None
 
     def lines(self) -> list[str]:
         """For people."""
-        return [f"{score.metric} {score.value:.2%} of {score.images:,} images ({score.rules})" for score in self.scores]
+        lines = [
+            f"{score.metric} {score.value:.2%} of {score.images:,} images ({score.rules})" for score in self.scores
+        ]
+        if not lines:
+            lines.append("images without a truth, so no score")
+        return lines + ([f"submission: {self.saved}"] if self.saved else [])
 
     def as_json(self) -> dict[str, Any]:
         """For machines."""
-        return {"scores": [asdict(score) for score in self.scores]}
+        saved = None if self.saved is None else str(self.saved)
+        return {"scores": [asdict(score) for score in self.scores], "saved": saved}
 
 
 def verdicts(
@@ -44,7 +52,12 @@ def verdicts(
         raise SpecError(
             f"{asked.file} is a run of {task}, which this version cannot judge; use the one that trained it"
         )
-    for given, option in ((asked.protocol, "--protocol"), (asked.save, "--save")):
-        if given is not None:
-            raise SpecError(f"{asked.file} is a run of {task}, which has its own protocol; leave {option} out")
-    return BoxVerdict(JUDGE[task](asked.file, asked.data, asked.split, bench, reading))
+    if asked.protocol is not None:
+        raise SpecError(f"{asked.file} is a run of {task}, which has its own protocol; leave --protocol out")
+    if asked.save is not None and asked.save.suffix == ".npz":
+        raise SpecError(
+            f"{asked.file} is a run of {task}, of which a submission is kept, as text; name it {asked.save.stem}.txt"
+        )
+    if asked.save is not None and not asked.save.absolute().parent.is_dir():
+        raise SpecError(f"{asked.save.parent} is no folder to write a submission into; make it, or name another file")
+    return BoxVerdict(JUDGE[task](asked.file, asked.data, asked.split, bench, reading, asked.save), asked.save)

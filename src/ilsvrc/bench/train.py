@@ -3,9 +3,9 @@
 Run `ilsvrc bench train`. A step is forward, backward and update on images that are there already. Ours is what `ilsvrc
 train` does on this machine by default. The reference is the same network as torchvision writes it, in its eager
 float32 step as shipped (bf16 under autocast on a GPU); AlexNet and GoogLeNet, which it does not have with their
-response norms, are ours with `torch.nn.LocalResponseNorm`, and the SE networks are timm's. timm's step has AMP in bf16
-and channels last. Each side is a process of its own; each round times every side once, and the median counts. On a GPU
-each side takes the batch that is best for it, found by doubling.
+response norms, are ours with `torch.nn.LocalResponseNorm`, and the SE networks are timm's. timm's step has channels last and AMP
+in bf16, the latter not on a processor that only emulates it. Each side is a process of its own; each round times every
+side once, and the median counts. On a GPU each side takes the batch that is best for it, found by doubling.
 """
 
 import json
@@ -197,7 +197,7 @@ def label(name: str, kind: str) -> str:
     """What a row is."""
     package, peer = REFERENCE.get(name, ("plain", ""))
     written = "torch.nn.LocalResponseNorm" if package == "plain" else f"{package} {peer}"
-    return {"ours": "ilsvrc", "reference": f"{written}, as shipped", "timm": "timm, AMP, channels last"}[kind]
+    return {"ours": "ilsvrc", "reference": f"{written}, as shipped", "timm": "timm, channels last"}[kind]
 
 
 def peak_of(device: torch.device) -> float | None:
@@ -236,7 +236,8 @@ def table(rows: Sequence[Row], name: str) -> list[str]:
         memory = " | ".join(f"{value:,.0f} MiB" for value in mega)
         share = f"{row.norm_share:.1%}" if row.norm_seconds else ""
         used = "" if row.utilisation is None else f"{row.utilisation:.1%}"
-        detail = f", {row.facts['precision']}" + (f", compiled {row.facts['compile']}" * (row.facts["compile"] != "no"))
+        amp = ", AMP" * (row.side.startswith("timm") and row.facts["precision"] == "bf16")
+        detail = f"{amp}, {row.facts['precision']}" + (f", compiled {row.facts['compile']}" * (row.facts["compile"] != "no"))
         lines.append(
             f"| {row.side}{detail} | {row.batch} | {row.images_per_second:,.1f} | {row.ours_over:.2f}x | {share} "
             f"| {memory} | {used} |"

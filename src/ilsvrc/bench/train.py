@@ -3,9 +3,9 @@
 Run `ilsvrc bench train`. A step is forward, backward and update on images that are there already. Ours is what `ilsvrc
 train` does on this machine by default. The reference is the same network as torchvision writes it, in its eager
 float32 step as shipped (bf16 under autocast on a GPU); AlexNet and GoogLeNet, which it does not have with their
-response norms, are ours with `torch.nn.LocalResponseNorm`, and the SE networks are timm's. timm's step has channels last and AMP
-in bf16, the latter not on a processor that only emulates it. Each side is a process of its own; each round times every
-side once, and the median counts. On a GPU each side takes the batch that is best for it, found by doubling.
+response norms, are ours with `torch.nn.LocalResponseNorm`, and the SE networks are timm's. timm's step has channels
+last, and AMP in bf16 but on a processor that only emulates it. Each side is a process of its own; each round times
+every side once, and the median counts. On a GPU each side takes the batch that is best for it, found by doubling.
 """
 
 import json
@@ -237,7 +237,8 @@ def table(rows: Sequence[Row], name: str) -> list[str]:
         share = f"{row.norm_share:.1%}" if row.norm_seconds else ""
         used = "" if row.utilisation is None else f"{row.utilisation:.1%}"
         amp = ", AMP" * (row.side.startswith("timm") and row.facts["precision"] == "bf16")
-        detail = f"{amp}, {row.facts['precision']}" + (f", compiled {row.facts['compile']}" * (row.facts["compile"] != "no"))
+        compiled = f", compiled {row.facts['compile']}" * (row.facts["compile"] != "no")
+        detail = f"{amp}, {row.facts['precision']}{compiled}"
         lines.append(
             f"| {row.side}{detail} | {row.batch} | {row.images_per_second:,.1f} | {row.ours_over:.2f}x | {share} "
             f"| {memory} | {used} |"

@@ -16,6 +16,25 @@ settings.register_profile("ilsvrc", deadline=None, derandomize=True, database=No
 settings.load_profile("ilsvrc")
 
 
+FEW = 4  # cases of a test marked as sampled that a quick run has, where the mark does not say how many
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what a quick run leaves out of the cases of a test that is marked as sampled."""
+    cases: dict[tuple[Path, str], list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("sampled"):
+            cases.setdefault((item.path, getattr(item, "originalname", item.name)), []).append(item)
+    for each in cases.values():
+        mark = each[0].get_closest_marker("sampled")
+        few = mark.args[0] if mark and mark.args else FEW
+        kept = {round(number * (len(each) - 1) / max(1, few - 1)) for number in range(few)}
+        for number, item in enumerate(each):
+            if number not in kept:
+                item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(autouse=True)
 def fixed_seeds():
     """Every test starts from the same state of the global generators, whichever tests ran before it."""

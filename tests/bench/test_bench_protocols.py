@@ -28,6 +28,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocols, "engines", lambda: ("fp32",))
 
 
+@pytest.mark.slow
 def test_the_parts_are_measured_as_they_are_called(narrow: None, photographs: list[tuple[str, bytes]]):
     rows = list(protocols.dense_beside_crops(1))
     assert [row.wanted for row in rows] == ["3.5 or more", "2.2 or more"]

@@ -52,6 +52,7 @@ def test_an_archive_of_too_few_images_is_a_sentence(tmp_path: Path):
         forms(tmp_path / "no.tar", tmp_path / "made")
 
 
+@pytest.mark.slow
 def test_generated_photographs_are_as_large_as_imagenet_s():
     made = photographs._generated(30)
     sizes = [Image.open(io.BytesIO(content)).size for _, content in made]
@@ -60,6 +61,7 @@ def test_generated_photographs_are_as_large_as_imagenet_s():
     assert made[:4] == photographs._generated(4)
 
 
+@pytest.mark.slow
 def test_the_command_prints_every_rate_and_ratio(archive: Path, monkeypatch, capsys):
     monkeypatch.setattr(reads, "TURN", 4)
     monkeypatch.setattr(bench, "network", lambda made: dict.fromkeys(NETWORK, 0))  # half a minute on a slow machine

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from ilsvrc.bench import peers
 
 # torchvision's way: of its operators one is asked for at import, and its compiled part would have declared it.
@@ -23,6 +25,7 @@ assert module.transforms.THERE and module.__version__ == "0"
 """
 
 
+@pytest.mark.slow
 def test_torchvision_is_imported_where_its_operators_are_declared_by_nobody(tmp_path: Path):
     (tmp_path / "torchvision").mkdir()
     (tmp_path / "torchvision" / "__init__.py").write_text(PRETENDER)

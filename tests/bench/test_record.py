@@ -44,6 +44,7 @@ def test_an_unknown_network_is_a_sentence():
         record.main(["--data", "nowhere", "--networks", "resnet51"])
 
 
+@pytest.mark.slow
 def test_a_tiny_version_leaves_table_curves_and_numbers_and_goes_on(tiny: Path, tmp_path: Path):
     wish = record.Wish(
         data=str(tiny),

@@ -10,6 +10,8 @@ from ilsvrc.bench.record_entries import Wish, part, record
 from ilsvrc.errors import SpecError
 from ilsvrc.reports.progress import Watch
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_part_has_every_so_manieth_class_and_so_many_images(tiny: Path, tmp_path: Path):
     part(str(tiny), tmp_path / "part", 5, 2)

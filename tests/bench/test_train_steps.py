@@ -31,6 +31,7 @@ def test_every_network_that_is_compared_is_one_of_ours() -> None:
     assert {*REFERENCE, *TIMM, *train.CPU, *train.GPU} <= set(MODELS)
 
 
+@pytest.mark.slow
 def test_a_side_takes_whole_steps_and_says_what_it_keeps() -> None:
     side = Side("alexnet", "ours", "cpu", 2, {"precision": "fp32"})
     assert side.ready

@@ -35,6 +35,7 @@ def found(mini: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, Or
     return run_claim(order, BENCH, Watch(quiet=True)), order
 
 
+@pytest.mark.slow
 def test_a_claim_comes_to_a_verdict_with_every_figure(found: tuple[dict, Order]):
     result, order = found
     assert result["verdict"] in ("holds", "falls short", "undecided")

@@ -64,6 +64,7 @@ def test_a_claim_says_what_it_is_and_what_it_compares(claim: Claim):
         recipes.check(claim.recipe_of(variant, claim.budget.epochs))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(("claim", "variant"), VARIANTS, ids=lambda one: one.name)
 def test_a_variant_takes_a_step_and_is_judged(claim: Claim, variant: Variant):
     batch = replace(variant.recipe or claim.recipe, batch=4)

@@ -215,6 +215,7 @@ def test_a_truncated_tar_is_refused(tmp_path, mode):
         read_boxes(tmp_path / "cut.tar", [name.removesuffix(".xml") for name in files])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the official kits' files are not beside the project")
 def test_the_official_detection_files_all_have_the_known_shape():
     found = read_boxes(SHARED / "ilsvrc13_det_val2_bbox.tar.gz")

@@ -129,6 +129,7 @@ def reference(tiny):
     return {split: [data.open(tiny, split)[k] for k in range(len(data.open(tiny, split)))] for split in SPLITS}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
 def test_every_form_gives_the_same_samples(tiny, reference, tmp_path, form):
     path = form(tiny, tmp_path)
@@ -144,6 +145,7 @@ def test_every_form_gives_the_same_samples(tiny, reference, tmp_path, form):
             assert np.array_equal(sample.box_labels, wanted.box_labels)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
 def test_every_form_has_the_same_fingerprint(tiny, tmp_path, form):
     path = form(tiny, tmp_path)

@@ -217,6 +217,7 @@ def test_the_table_of_detection_classes_is_the_kits(tmp_path):
     assert imagenet.train_images().tolist() == [counts[wnid] for wnid in imagenet.classes().wnids]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the official kits' files are not beside the project")
 def test_the_official_boxes_of_val2_open_in_place_with_the_kits_classes(tmp_path):
     """The real box archive beside a val that names some of its images, which are not here: their bytes are empty."""

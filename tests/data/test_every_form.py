@@ -186,11 +186,13 @@ def compare(tiny: Path, facts: dict[str, list[tuple[object, ...]]], path: Path |
         assert elsewhere[len(elsewhere) - 1].jpeg == dataset[len(dataset) - 1].jpeg
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("form", BOXED, ids=lambda form: form.__name__)
 def test_labels_boxes_names_and_order_are_the_same(tiny, facts, tmp_path, form):
     compare(tiny, facts, form(tiny, tmp_path), boxed=True)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("form", BARE, ids=lambda form: form.__name__)
 def test_labels_names_and_order_are_the_same_where_the_form_has_no_boxes(tiny, facts, tmp_path, form):
     path = form(tiny, tmp_path)
@@ -198,6 +200,7 @@ def test_labels_names_and_order_are_the_same_where_the_form_has_no_boxes(tiny, f
     assert data.open(path, "train")[0].boxes is None
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("form", SERVED, ids=lambda form: form.__name__)
 def test_they_are_the_same_over_http(tiny, facts, tmp_path, form):
     pytest.importorskip("aiohttp", reason="aiohttp is not installed (extra remote)")

@@ -349,6 +349,7 @@ def work(tmp_path):
     WHOLE.clear()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("reader", READERS)
 def test_damaged_bytes_are_refused_or_read_right(tmp_path, reader):
     make, read = READERS[reader]

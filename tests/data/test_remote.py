@@ -248,6 +248,7 @@ def _read_in_child(dataset, pipe):
     pipe.send([dataset[k].jpeg for k in range(5)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["fork", "spawn"])
 def test_another_process_connects_anew(server, way):
     if way not in multiprocessing.get_all_start_methods():

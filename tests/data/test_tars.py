@@ -286,6 +286,7 @@ def test_no_flipped_bit_of_a_header_goes_unseen(tmp_path):
             tars.open_tar(path)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_the_bytes_a_tar_is_read_or_refused(tmp_path, data):

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -16,13 +17,28 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 DEEPER = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.TryStar, ast.Match)
 
 
+@cache
+def _functions(path: Path) -> list[Function]:
+    """Every function of a file, inner ones too; they stand in statements, so no expression is looked into."""
+    waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    found = []
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Function):
+            found.append(node)
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+            below = getattr(node, part, ())
+            waiting.extend(below if isinstance(below, list) else ())  # a lambda's body is an expression
+    return found
+
+
 def _over(paths: Iterable[Path], measure: Callable[[Function], int], most: int) -> dict[str, int]:
     """Place and measure of every function that measures more than `most`."""
     return {
         f"{path.relative_to(REPOSITORY)}:{node.lineno} {node.name}": found
         for path in paths
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, Function) and (found := measure(node)) > most
+        for node in _functions(path)
+        if (found := measure(node)) > most
     }
 
 

@@ -150,6 +150,7 @@ def test_the_version_is_the_package_s(capsys: pytest.CaptureFixture[str]):
     assert capsys.readouterr().out.strip() == ilsvrc.__version__
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("words", [["--help"], ["--version"], ["race", "--help"], ["score", "detection", "--help"]])
 def test_help_imports_nothing_heavy(words: list[str]):
     heavy = ("torch", "numpy", "scipy", "sklearn", "PIL", "safetensors", "simplejpeg")
@@ -164,6 +165,7 @@ def test_help_imports_nothing_heavy(words: list[str]):
     assert done.stdout.splitlines()[-1].strip() == "heavy:"
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("words", [["list"], ["show", "msra-2015-cls"], ["list", "--json"]])
 def test_entries_are_listed_without_torch(words: list[str]):
     program = f"import sys\nfrom ilsvrc.cli import run\ncode = run({words!r})\nassert 'torch' not in sys.modules"

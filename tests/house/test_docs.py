@@ -99,6 +99,7 @@ def _shown_commands(path: Path) -> list[list[str]]:
     return shown
 
 
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("path", [path for path in PAGES if path.name != "cli.md"], ids=_named)
 def test_commands_in_examples_exist_with_their_options(path: Path):
     scripts = {"test", "check", "docs", "build", "install", "help"}

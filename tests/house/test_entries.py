@@ -60,6 +60,7 @@ def test_entries_are_in_the_order_of_the_years():
     assert [entry.year for entry in ENTRIES.values()] == sorted(entry.year for entry in ENTRIES.values())
 
 
+@pytest.mark.sampled(24)
 @pytest.mark.parametrize("key", ALL)
 def test_an_entry_s_networks_exist_and_its_members_are_the_paper_s(key: str):
     entry = ALL[key]
@@ -79,6 +80,7 @@ METRICS = {
 }
 
 
+@pytest.mark.sampled(24)
 @pytest.mark.parametrize("key", ALL)
 def test_every_published_figure_has_a_source_and_a_split(key: str):
     entry = ALL[key]
@@ -112,6 +114,7 @@ def test_an_entry_s_first_figure_is_what_the_organisers_announced(key: str):
         assert first.percent == pytest.approx(100 * rows[0].value, abs=0.05)
 
 
+@pytest.mark.sampled(24)
 @pytest.mark.parametrize("key", ALL)
 def test_an_entry_survives_json(key: str):
     assert from_json(json.loads(json.dumps(as_json(ALL[key])))) == ALL[key]
@@ -134,6 +137,7 @@ def test_a_specification_of_another_version_is_refused_in_a_sentence():
         from_json({"is": "Any"})
 
 
+@pytest.mark.sampled(24)
 @pytest.mark.parametrize("key", ALL)
 def test_an_entry_prints_all_it_knows(key: str):
     entry = ALL[key]
@@ -190,6 +194,7 @@ def test_a_miniature_can_be_built_at_its_size(key: str):
         build(member.model, 20, member.image_size, member.width)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("model", MODELS)
 def test_the_miniature_recipe_follows_whether_a_network_normalises_its_batches(model: str):
     import torch

@@ -32,6 +32,7 @@ def _words(path: Path) -> list[list[str]]:
     return found
 
 
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("path", [page for page in PAGES if page.name != "cli.md"], ids=_named)
 def test_every_example_is_understood(path: Path):
     for words in _words(path):
@@ -61,6 +62,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RUN)
 def test_the_examples_of_a_page_run_one_after_the_other(
     name: str, world: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

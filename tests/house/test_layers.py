@@ -5,6 +5,7 @@ Imports inside functions and under TYPE_CHECKING count like any other: the law i
 
 import ast
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -125,14 +126,20 @@ def _parse(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def _own(tree: ast.AST) -> set[str]:
-    """Packages of this project below; the version and the module itself are the root's."""
-    parts = {name.split(".")[1] if "." in name else "ilsvrc" for name in _imported(tree) if _top(name) == "ilsvrc"}
+@cache
+def _names(path: Path) -> set[str]:
+    """Full names of the modules that a file imports."""
+    return _imported(_parse(path))
+
+
+def _own(names: set[str]) -> set[str]:
+    """Packages of this project among them; the version and the module itself are the root's."""
+    parts = {name.split(".")[1] if "." in name else "ilsvrc" for name in names if _top(name) == "ilsvrc"}
     return {part if (ROOT / part).is_dir() or (ROOT / f"{part}.py").exists() else "ilsvrc" for part in parts}
 
 
-def _foreign(tree: ast.AST) -> set[str]:
-    tops = {_top(name) for name in _imported(tree)}
+def _foreign(names: set[str]) -> set[str]:
+    tops = {_top(name) for name in names}
     return {top for top in tops if top != "ilsvrc" and top not in sys.stdlib_module_names}
 
 
@@ -144,8 +151,8 @@ def _top(name: str) -> str:
 def test_imports_point_down(path: Path):
     home = _home(path)
     assert home in MAY_IMPORT, f"{home}/ has no line in the import table yet"
-    assert _own(_parse(path)) - {home} <= MAY_IMPORT[home]
-    assert _foreign(_parse(path)) <= THIRD_PARTY[home] | ONE_FILE.get(_place(path), set())
+    assert _own(_names(path)) - {home} <= MAY_IMPORT[home]
+    assert _foreign(_names(path)) <= THIRD_PARTY[home] | ONE_FILE.get(_place(path), set())
 
 
 def test_the_table_has_no_circle():
@@ -160,19 +167,20 @@ def test_the_table_has_no_circle():
 def test_no_family_of_networks_imports_another():
     for path in (ROOT / "models").glob("*.py"):
         if path.stem not in ("__init__", "anatomy", "cards", "cards_library", "cards_members"):
-            assert _own(_parse(path)) == set(), f"{path.name} could not be mailed to a student"
+            assert _own(_names(path)) == set(), f"{path.name} could not be mailed to a student"
 
 
 @pytest.mark.parametrize(("home", "module"), ONLY_IN, ids=str)
 def test_a_file_format_has_one_home(home: str, module: str):
-    users = {_place(path) for path in SOURCES if _home(path) == home and module in _foreign(_parse(path))}
+    users = {_place(path) for path in SOURCES if _home(path) == home and module in _foreign(_names(path))}
     assert users <= ONLY_IN[home, module]
 
 
+@pytest.mark.slow
 def test_peers_are_imported_only_inside_the_function_that_measures_them():
     for path in SOURCES:
         at_import = [node for node in _parse(path).body if not isinstance(node, ast.FunctionDef)]
-        assert not GUARDED & {name for node in at_import for name in _foreign(node)}, path
+        assert not GUARDED & {name for node in at_import for name in _foreign(_imported(node))}, path
 
 
 def test_a_command_imports_its_job_when_it_is_called():
@@ -190,5 +198,5 @@ def test_the_law_sees_imports_wherever_they_stand():
         "if TYPE_CHECKING:\n    from ilsvrc.jobs.score import Rules\n"
         "def f():\n    import torch.nn\n    from ilsvrc import models, __version__\n"
     )
-    assert _own(tree) == {"jobs", "models", "ilsvrc"}
-    assert _foreign(tree) == {"torch"}
+    assert _own(_imported(tree)) == {"jobs", "models", "ilsvrc"}
+    assert _foreign(_imported(tree)) == {"torch"}

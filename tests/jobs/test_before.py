@@ -16,6 +16,8 @@ from ilsvrc.jobs.judge import read_predictions
 from ilsvrc.jobs.race import Wishes, race
 from ilsvrc.train.run import Run
 
+pytestmark = pytest.mark.slow
+
 WISHES = Wishes(names=("fisher_vectors", "alexnet"), epochs=1, image_size=48, width=0.1)
 
 

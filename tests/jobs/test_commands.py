@@ -48,6 +48,7 @@ def test_an_image_size_that_is_too_small_gets_the_smallest(
     assert f"the smallest this network can take is {smallest}" in failed(capsys, *race)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("command", [TRAIN, ["race"], ["evaluate", "run"]])
 def test_data_that_is_not_there_is_a_sentence_with_the_path(
     command: list[str], finished: dict[str, Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]

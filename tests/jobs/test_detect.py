@@ -81,6 +81,7 @@ def test_a_detection_run_is_repeatable_and_refuses_to_be_another(whole: Path, ti
         run_detecting(_asked(whole, 2), halves, tmp_path / "again", BENCH, QUIET)
 
 
+@pytest.mark.slow
 def test_alternating_training_keeps_what_is_shared_and_ends_in_a_detector(whole: Path, tiny: Path, tmp_path: Path):
     asked = _asked(whole, 1)
     entry = replace(asked.entry, boxes=replace(asked.how, steps="alternating"))

@@ -36,6 +36,8 @@ from ilsvrc.train.checkpoint import load_tensors
 from ilsvrc.train.run import Run
 from ilsvrc.transforms.picture import Picture
 
+pytestmark = pytest.mark.slow
+
 KEY = "msra-2015-det"
 FEW: dict[str, Any] = {"kept_testing": (200, 5), "refined": False}  # judged quickly, where verdicts do not matter
 HOW = DETECTORS[KEY].boxes

@@ -90,6 +90,7 @@ def through(classifier: Path, halves: Halves, tmp_path_factory: pytest.TempPathF
     return run_detecting(asked(classifier), halves, tmp_path_factory.mktemp("through"), BENCH, QUIET).directory
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 4, 6])
 def test_a_stopped_detection_training_goes_on_to_the_same_bits(steps, classifier, halves, through, tmp_path: Path):
     stopped_after(steps, asked(classifier), halves, tmp_path / "run")
@@ -98,6 +99,7 @@ def test_a_stopped_detection_training_goes_on_to_the_same_bits(steps, classifier
     same(tmp_path / "run", through)
 
 
+@pytest.mark.slow
 def test_alternating_training_stopped_in_its_second_step_goes_on_to_the_same_bits(classifier, halves, tmp_path: Path):
     wanted = asked(classifier, replace(HOW, steps="alternating"))
     run_detecting(wanted, halves, tmp_path / "whole", BENCH, QUIET)

@@ -56,6 +56,7 @@ def test_an_image_of_one_s_own_is_drawn_and_said_to_be_enlarged(alexnet: str, tm
     assert "the image has 30×20 pixels" in page
 
 
+@pytest.mark.slow
 def test_the_top_nine_are_drawn_for_maps_drawn_by_chance(alexnet: str, tmp_path: Path):
     page = drawn(tmp_path, "top9", alexnet, "--layer", "conv2")
     assert page.count("<figure>") == 8
@@ -86,6 +87,7 @@ def test_an_evolution_is_of_one_network(finished: dict[str, Run], alexnet: str, 
     assert "an evolution is of one network" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_filters_and_occlusion_and_maps_of_classes_are_drawn(
     finished: dict[str, Run], alexnet: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -27,6 +27,8 @@ from ilsvrc.train.run import Run
 from ilsvrc.weights import Weights
 from ilsvrc.weights.source import from_json
 
+pytestmark = pytest.mark.slow
+
 onnx = pytest.importorskip("onnx", reason="the extra export is not installed")
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extra export is not installed")
 pytest.importorskip("onnxscript", reason="the extra export is not installed")

@@ -201,6 +201,7 @@ def test_a_set_without_boxes_is_refused(tiny: Path, whole: Path, tmp_path: Path)
         run_localizing(asked, open_splits(str(data)), tmp_path / "run", BENCH, QUIET)
 
 
+@pytest.mark.slow
 def test_a_stopped_training_goes_on_to_the_same_bits(tiny: Path, whole: Path, tmp_path: Path):
     asked = Localizing(
         entry=replace(LOCALIZERS["vgg-2014-loc"], members=(small_member(batch=16),)),

@@ -31,6 +31,8 @@ from ilsvrc.tasks.merge import surest
 from ilsvrc.train.checkpoint import load_tensors
 from ilsvrc.train.run import Run
 
+pytestmark = pytest.mark.slow
+
 KEY = "vgg-2014-loc"
 WISHES = Wishes(tasks=("localization",), full=True, names=(KEY,), epochs=1, image_size=48, width=0.1)
 SCR = replace(ENTRIES[KEY].boxes, per_class=False)

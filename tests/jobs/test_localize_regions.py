@@ -35,6 +35,8 @@ from ilsvrc.tasks.boxes import clipped, decoded
 from ilsvrc.train.checkpoint import load_tensors
 from ilsvrc.train.run import Run
 
+pytestmark = pytest.mark.slow
+
 KEY = "msra-2015-loc"
 WISHES = Wishes(tasks=("localization",), names=(KEY,), epochs=1, image_size=48, width=0.1)
 

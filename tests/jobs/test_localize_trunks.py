@@ -34,6 +34,8 @@ from ilsvrc.tasks.boxes import clipped, decoded
 from ilsvrc.tasks.class_regions import agreed
 from ilsvrc.train.run import Run
 
+pytestmark = pytest.mark.slow
+
 KEY = "trimps-2016-loc"
 WISHES = Wishes(tasks=("localization",), names=(KEY,), epochs=1, width=0.05)
 

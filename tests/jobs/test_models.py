@@ -10,6 +10,7 @@ from ilsvrc.jobs.networks import summaries
 from ilsvrc.models import MODELS
 
 
+@pytest.mark.slow
 def test_the_list_has_every_network_in_order() -> None:
     rows = summaries()
     assert [row["name"] for row in rows] == list(MODELS)

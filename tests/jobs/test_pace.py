@@ -119,6 +119,7 @@ def test_large_full_layers_are_halved_where_only_the_papers_optimizer_sees_their
         assert settled(bench_, vgg, 224, 32, recipe).compile == "no"
 
 
+@pytest.mark.slow
 def test_halved_layers_are_continued_to_the_same_bits_and_learn_what_autocast_does(
     splits: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,6 +139,7 @@ def test_halved_layers_are_continued_to_the_same_bits_and_learn_what_autocast_do
         assert ours["loss"] == pytest.approx(theirs["loss"], rel=2e-3)
 
 
+@pytest.mark.slow
 def test_a_network_compiled_as_a_whole_keeps_its_weights_and_names() -> None:
     network = build("resnet18", classes=5, image_size=64, width=0.1)
     model = called(network, replace(BENCH, compile="whole"))

@@ -152,6 +152,7 @@ def test_auto_says_what_it_picked_and_remembers_what_it_measured(
     assert "engine: eager; no other serves on this machine" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(missing("int8", torch.device("cpu"))), reason="the extra fast-cpu is not installed")
 def test_int8_is_calibrated_on_the_user_s_images_and_says_what_it_lost(
     folder: Path, capsys: pytest.CaptureFixture[str]

@@ -21,6 +21,8 @@ from ilsvrc.jobs.race import race
 from ilsvrc.jobs.wishes import Wishes
 from ilsvrc.spec import Detector, Search
 
+pytestmark = pytest.mark.slow
+
 KEY = "googlenet-2014-det"
 SMALL = Search(width=64, superpixels=(100,), least_side=10)
 needs_opencv = pytest.mark.skipif(importlib.util.find_spec("cv2") is None, reason="needs the extra proposals")

@@ -103,6 +103,7 @@ CASES: dict[str, Protocol] = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("case", CASES)
 def test_images_of_any_shape_are_judged_as_one_by_one(case: str, shapes: Path):
     found, wanted = judged(shapes, CASES[case]), by_hand(shapes, CASES[case])
@@ -122,6 +123,7 @@ def test_the_size_of_a_window_changes_nothing(shapes: Path, monkeypatch: pytest.
         assert all(np.allclose(found[name], whole[name], atol=1e-5) for name in whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["dense", "multi-crop and dense"])
 def test_several_processes_share_the_images_and_say_the_same(case: str, shapes: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("ilsvrc.jobs.judge.TURN", 3)
@@ -192,6 +194,7 @@ def test_damaged_images_are_refused_or_counted_as_wrong_in_dense_protocols_too(s
     assert all(np.allclose(found[other], whole[other], atol=1e-5) for other in whole if other != name)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", ["center", "twelve", "googlenet", "vgg-both", "resnet-dense", "center-320"])
 def test_a_run_is_judged_by_a_protocol_s_name(name: str, finished: dict[str, Run], tiny: Path, tmp_path: Path):
     found = evaluated(finished["resnet18"].directory, str(tiny), protocol=name, save=tmp_path / "a.npz")
@@ -204,6 +207,7 @@ def test_a_run_is_judged_by_a_protocol_s_name(name: str, finished: dict[str, Run
     assert [score.images for score in found.scores] == [40, 40]
 
 
+@pytest.mark.slow
 def test_overfeat_is_judged_at_its_offsets(tiny: Path, tmp_path: Path):
     torch.manual_seed(0)
     wnids = data.open(tiny, "val").classes.wnids

@@ -95,6 +95,7 @@ def die() -> None:
     raise Killed
 
 
+@pytest.mark.slow
 def test_a_killed_race_goes_on_and_redoes_nothing(whole: Path, tiny: Path, tmp_path: Path):
     out = tmp_path / "race"
     with pytest.raises(Killed):
@@ -112,6 +113,7 @@ def test_a_killed_race_goes_on_and_redoes_nothing(whole: Path, tiny: Path, tmp_p
     assert (out / "report.html").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_race_that_is_asked_to_stop_says_where_it_stands(number: signal.Signals, tiny: Path, tmp_path: Path):
     wishes = replace(WISHES, names=("resnet18",), epochs=3)

@@ -26,6 +26,8 @@ from ilsvrc.scoring import flat_error, read_guesses
 from ilsvrc.spec import Crops, Dense, Together
 from ilsvrc.train.recipe import in_proportion
 
+pytestmark = pytest.mark.slow
+
 KEYS = ("supervision-2012-cls", "supervision-2012-1", "vgg-2014-d-e-multi")
 WISHES = Wishes(entries=KEYS, epochs=1, image_size=48, width=0.05)
 RUNS = {*(f"alexnet.{seed}" for seed in range(5)), "vgg16-73-146.0", "vgg19-73-146.0"}

@@ -162,6 +162,7 @@ def test_a_bad_image_stops_a_training_with_place_name_and_remedy(damaged: Path, 
         run_training(training(), open_splits(str(damaged)), tmp_path / "run", BENCH, QUIET)
 
 
+@pytest.mark.slow
 def test_bad_images_that_are_passed_over_are_named_once_and_recorded(damaged: Path, tmp_path: Path):
     watch, asked = Told(), replace(training(), reading=Reading(bad="skip"))
     splits = open_splits(str(damaged))

@@ -39,6 +39,7 @@ def tensors(run: Run) -> dict[str, torch.Tensor]:
     return load_tensors(run.weights)
 
 
+@pytest.mark.slow
 def test_a_stop_changes_no_bit_of_averages_frozen_norms_or_rmsprop(splits: Splits, tmp_path: Path):
     asked = changed(**EVERYTHING)
     whole = run_training(asked, splits, tmp_path / "whole", BENCH, QUIET)
@@ -153,6 +154,7 @@ def test_inputs_in_half_ranges_go_from_minus_one_to_one(splits: Splits):
     assert (normal.mean.flatten().tolist(), normal.unit.flatten().tolist()) == ([127.5] * 3, [127.5] * 3)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("model", ["alexnet", "resnet18"])
 def test_the_modern_recipe_learns(model: str, splits: Splits, tmp_path: Path):
     asked = training(model)

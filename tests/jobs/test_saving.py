@@ -55,6 +55,7 @@ def cut_short(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("harm", [flipped, cut_short, Path.unlink])
 def test_a_damaged_state_falls_back_to_the_one_before_and_ends_in_the_same_bits(
     harm, half: Path, finished: dict[str, Run], splits: Splits
@@ -163,6 +164,7 @@ def rewritten(directory: Path, change) -> None:
         torch.save(state, directory / name)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [

@@ -73,6 +73,7 @@ def test_the_same_words_give_the_same_bits(model: str, finished: dict[str, Run],
     assert without_clock(again) == without_clock(finished[model])
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("model", ["alexnet", "resnet18"])
 @pytest.mark.parametrize("steps", [(1, 1, 1, 1, 1, 1, 1), (3,), (4,), (6,)])
 def test_a_run_that_was_stopped_ends_in_the_same_bits(
@@ -96,6 +97,7 @@ def kill() -> None:
     raise Killed
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("moment", ["write_log", "save", "finish"])
 def test_a_run_that_was_killed_ends_in_the_same_bits(
     moment: str, finished: dict[str, Run], splits: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -164,6 +164,7 @@ RUNS = {
 REAL = [name for name in folders("loc_") if name != "loc_full_50k"]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", REAL)
 def test_real_localization_submissions_score_as_the_routines_score_them(name):
     here, synsets = GOLDEN / name, read_synsets(KIT / "meta_clsloc.mat")
@@ -206,6 +207,7 @@ NONSENSE = {"nan_box", "seven_numbers", "wildcard_label_1001_other_guess"}
 NONSENSE |= {"blacklist_duplicate_entry", "blacklist_two_numbers_per_line"}
 
 
+@pytest.mark.sampled(24)
 @named("loc_small", "loc_fuzz")
 @pytest.mark.parametrize("manner", ["kit", "usual"])
 def test_small_localization_problems_score_as_the_routines_score_them(case, manner, tmp_path):
@@ -231,6 +233,7 @@ def test_small_localization_problems_score_as_the_routines_score_them(case, mann
             assert all_same([one["classification_error"] for one in found], wanted["cls_error"])
 
 
+@pytest.mark.sampled(24)
 @named("loc_small", "loc_fuzz")
 def test_the_labels_alone_are_scored_where_boxes_are_missing(case, tmp_path):
     files = written(tmp_path, case)
@@ -256,6 +259,7 @@ def assert_detection(found: Any, wanted: dict[str, Any]) -> None:
                 assert all_same(getattr(one, which), wanted[f"{which}_{one.label}"])
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", folders("det_"))
 def test_real_detection_submissions_score_as_the_routine_scores_them(name, tmp_path):
     here = GOLDEN / name
@@ -288,6 +292,7 @@ REFUSED = {"label_zero", "label_500", "score_nan_last_in_file", "box_nan"}
 REFUSED |= {"object_corners_swapped", "same_image_listed_twice", "text_one_column_missing"}
 
 
+@pytest.mark.sampled(24)
 @named("det_small", "det_fuzz")
 @pytest.mark.parametrize("manner", ["kit", "usual"])
 def test_small_detection_problems_score_as_the_routine_scores_them(case, manner, tmp_path):
@@ -313,6 +318,7 @@ def test_small_detection_problems_score_as_the_routine_scores_them(case, manner,
     assert same(found.values["mean_ap"], wanted["mean_ap"][0])
 
 
+@pytest.mark.sampled(24)
 @named("det_small", "det_fuzz", finished=True)
 def test_small_detection_problems_have_the_routines_curves(case, tmp_path):
     files = written(tmp_path, case)

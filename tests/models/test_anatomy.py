@@ -14,6 +14,7 @@ def meta(name: str) -> nn.Module:
         return build(name)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", ["alexnet", "googlenet", "vgg11", "resnet18", "resnext50_32x4d", "se_resnet50"])
 def test_multiply_adds_are_half_of_what_pytorch_counts_as_operations(name: str) -> None:
     size = 96
@@ -82,6 +83,7 @@ def test_a_network_of_another_type_has_the_same_table(dtype: torch.dtype) -> Non
     assert layer_table(network.to(dtype), 64) == table
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("name", "layers"),
     [

@@ -92,6 +92,7 @@ def test_a_builder_takes_classes_image_size_and_width_and_nothing_else(name: str
     ]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", MODELS)
 def test_at_the_papers_size_it_has_a_logit_per_class(name: str) -> None:
     network = blank(name)
@@ -99,6 +100,7 @@ def test_at_the_papers_size_it_has_a_logit_per_class(name: str) -> None:
     assert sum(p.numel() for p in network.parameters()) == CARDS[name].parameters
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", RUN)
 def test_a_miniature_trains_and_every_parameter_gets_a_gradient(name: str) -> None:
     network = miniature(name).train()
@@ -111,6 +113,7 @@ def test_a_miniature_trains_and_every_parameter_gets_a_gradient(name: str) -> No
     assert still == []
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", RUN)
 def test_a_miniature_takes_channels_last_and_bf16(name: str) -> None:
     network = miniature(name, width=0.125).eval()
@@ -127,6 +130,7 @@ def test_a_miniature_takes_channels_last_and_bf16(name: str) -> None:
     assert (logits - wanted).abs().max() < 0.1 * wanted.abs().max() + 0.02
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", RUN)
 def test_saved_weights_give_the_same_logits_in_a_new_network(name: str) -> None:
     first = miniature(name, width=0.125).eval()
@@ -141,6 +145,7 @@ def test_saved_weights_give_the_same_logits_in_a_new_network(name: str) -> None:
         assert torch.equal(first(pictures(name)), copy.deepcopy(first)(pictures(name)))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", RUN)
 def test_the_smallest_size_works_and_one_pixel_less_does_not(name: str) -> None:
     smallest = SMALLEST[name]
@@ -153,6 +158,7 @@ def test_the_smallest_size_works_and_one_pixel_less_does_not(name: str) -> None:
         network(torch.randn(2, 3, smallest - 1, smallest - 1))
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", MODELS)
 def test_width_keeps_depth_strides_groups_and_heads(name: str) -> None:
     as_printed = geometry(blank(name))
@@ -160,6 +166,7 @@ def test_width_keeps_depth_strides_groups_and_heads(name: str) -> None:
         assert geometry(blank(name, width=width)) == as_printed, width
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", MODELS)
 def test_half_the_width_is_half_the_channels_of_every_layer(name: str) -> None:
     full, half = blank(name).state_dict(), blank(name, width=0.5).state_dict()
@@ -172,6 +179,7 @@ def test_half_the_width_is_half_the_channels_of_every_layer(name: str) -> None:
         assert half[key].shape[0] == outputs, key
 
 
+@pytest.mark.sampled(24)
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize(
     ("arguments", "sentence"),

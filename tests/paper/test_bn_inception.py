@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from blank import meta
 from torch import nn
 from torch.nn import functional as F
 
-from ilsvrc.models import build
 from ilsvrc.models.anatomy import layer_table, macs, parameters
 from ilsvrc.models.bn_inception import Halving, Inception, SqueezeExcitation, even
 
@@ -24,11 +24,6 @@ OUTPUTS = {
 }
 HIDDEN = (16, 20, 36, 36, 36, 38, 38, 66, 64, 64)  # a sixteenth of the maps, not rounded to multiples of anything
 PAIR = tuple(COUNTS)
-
-
-def meta(name: str) -> nn.Module:
-    with torch.device("meta"):
-        return build(name)
 
 
 def modules(network: nn.Module) -> dict[str, nn.Module]:

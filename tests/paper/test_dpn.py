@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from blank import meta
 from torch import nn
 from torch.nn import functional as F
 
-from ilsvrc.models import build
 from ilsvrc.models.anatomy import layer_table, macs, parameters
 from ilsvrc.models.dpn import Block, Convolutions, Projection
 
@@ -14,11 +14,6 @@ COUNTS = {  # parameters, image size, multiply-adds, blocks, groups, maps inside
     "dpn98": (61_570_728, 224, 11_671_217_152, (3, 6, 20, 3), 40, 160, (16, 32, 32, 128)),
     "dpn131": (79_254_504, 320, 32_678_118_400, (4, 8, 28, 3), 40, 160, (16, 32, 32, 128)),
 }
-
-
-def meta(name: str) -> nn.Module:
-    with torch.device("meta"):
-        return build(name)
 
 
 def stages(network: nn.Module) -> tuple[nn.Sequential, ...]:

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from blank import meta
 from torch import Tensor, nn
 
 from ilsvrc.models import build
@@ -20,22 +21,17 @@ BLOCKS = {  # parameters, multiply-adds, output maps, side
 }
 
 
-def meta() -> nn.Module:
-    with torch.device("meta"):
-        return build("googlenet")
-
-
 def small() -> nn.Module:
     torch.manual_seed(0)
     return build("googlenet", classes=7, image_size=80, width=0.1)
 
 
 def table(training: bool = False) -> list[Layer]:
-    return layer_table(meta(), 224, training)
+    return layer_table(meta("googlenet"), 224, training)
 
 
 def test_parameters_with_and_without_side_heads() -> None:
-    assert parameters(meta()) == 13_378_280
+    assert parameters(meta("googlenet")) == 13_378_280
     assert sum(layer.parameters for layer in table()) == 6_998_552
 
 
@@ -80,7 +76,7 @@ def test_side_heads(head: str, conv: int, total: int, multiply_adds: int) -> Non
 
 def test_a_side_head_pools_windows_of_five_with_steps_of_three_and_no_padding() -> None:
     x = torch.zeros(1, 512, 14, 14, requires_grad=True)
-    pooled = meta().side_1.pool(x)
+    pooled = meta("googlenet").side_1.pool(x)
     for place, rows in enumerate((range(5), range(3, 8), range(6, 11), range(9, 14))):
         gradient = torch.autograd.grad(pooled[0, 0, place].sum(), x, retain_graph=True)[0][0, 0]
         assert gradient.sum(dim=1).nonzero().flatten().tolist() == list(rows)
@@ -92,7 +88,7 @@ def test_norms_lie_after_pool1_and_before_pool2() -> None:
 
 
 def test_the_third_branch_is_a_true_5x5() -> None:
-    fives = [m for n, m in meta().named_modules() if n.endswith("conv_5x5")]
+    fives = [m for n, m in meta("googlenet").named_modules() if n.endswith("conv_5x5")]
     assert [m.kernel_size for m in fives] == [(5, 5)] * 9
 
 
@@ -109,7 +105,7 @@ def test_branches_are_stacked_in_the_order_of_table_1() -> None:
 
 
 def test_there_is_no_batch_norm() -> None:
-    assert not any(isinstance(m, nn.BatchNorm2d) for m in meta().modules())
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in meta("googlenet").modules())
 
 
 def test_dropout_is_040_before_the_classifier_and_070_in_the_side_heads() -> None:

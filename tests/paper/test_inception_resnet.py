@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from blank import meta
 from torch import nn
 from torch.nn import functional as F
 
-from ilsvrc.models import build
 from ilsvrc.models.anatomy import layer_table, macs, parameters
 from ilsvrc.models.inception_resnet import SqueezeExcitation, block_8, block_17, block_35
 
@@ -32,11 +32,6 @@ SHAPES_V1 = {
     "mixed_7a": (1792, 8),
     "block8": (1792, 8),
 }
-
-
-def meta(name: str) -> nn.Module:
-    with torch.device("meta"):
-        return build(name)
 
 
 @pytest.mark.parametrize("name", V2)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from blank import meta
 from torch import Tensor, nn
 
 from ilsvrc.models import build
@@ -30,11 +31,6 @@ SHAPES = {
     "mixed_7c": (2048, 8),
     "pool": (2048, 1),
 }
-
-
-def meta(name: str = "inception_v3", size: int = 299) -> nn.Module:
-    with torch.device("meta"):
-        return build(name, image_size=size)
 
 
 def small() -> nn.Module:
@@ -72,7 +68,7 @@ def windows(network: nn.Module, branch: str) -> list[tuple[tuple[int, int], int,
 
 @pytest.mark.parametrize(("letter", "c"), [("b", 128), ("c", 160), ("d", 160), ("e", 192)])
 def test_seven_by_seven_is_taken_apart_into_1x7_and_7x1_in_this_order(letter: str, c: int) -> None:
-    network = meta()
+    network = meta("inception_v3")
     once = [((1, 1), c, 1), ((1, 7), c, 1), ((7, 1), 192, 1)]
     twice = [((1, 1), c, 1), ((7, 1), c, 1), ((1, 7), c, 1), ((7, 1), c, 1), ((1, 7), 192, 1)]
     assert windows(network, f"mixed_6{letter}.branch_2") == once
@@ -80,7 +76,7 @@ def test_seven_by_seven_is_taken_apart_into_1x7_and_7x1_in_this_order(letter: st
 
 
 def test_modules_of_35_by_35_have_a_true_5x5_and_projections_of_32_and_64() -> None:
-    network = meta()
+    network = meta("inception_v3")
     for letter, project in (("b", 32), ("c", 64), ("d", 64)):
         assert windows(network, f"mixed_5{letter}.branch_2") == [((1, 1), 48, 1), ((5, 5), 64, 1)]
         assert windows(network, f"mixed_5{letter}.branch_4") == [((1, 1), project, 1)]
@@ -88,7 +84,7 @@ def test_modules_of_35_by_35_have_a_true_5x5_and_projections_of_32_and_64() -> N
 
 def test_reductions_have_their_stride_in_the_last_layer_and_no_padding_there() -> None:
     for name, ends in (("mixed_6a", ["branch_1", "branch_2"]), ("mixed_7a", ["branch_1", "branch_2"])):
-        module = meta().get_submodule(name)
+        module = meta("inception_v3").get_submodule(name)
         strided = [
             (n.split(".")[0], m) for n, m in module.named_modules() if isinstance(m, nn.Conv2d) and m.stride[0] == 2
         ]
@@ -137,11 +133,13 @@ def test_dropout_keeps_four_fifths_in_google_s_and_half_in_torchvision_s() -> No
 
 
 def test_batch_norm_adds_a_thousandth() -> None:
-    assert {m.eps for m in meta().modules() if isinstance(m, nn.BatchNorm2d)} == {0.001}
+    assert {m.eps for m in meta("inception_v3").modules() if isinstance(m, nn.BatchNorm2d)} == {0.001}
 
 
 def test_the_side_head() -> None:
-    inside = {row.name: row for row in layer_table(meta(), 299, training=True) if row.name.startswith("side_1")}
+    inside = {
+        row.name: row for row in layer_table(meta("inception_v3"), 299, training=True) if row.name.startswith("side_1")
+    }
     assert sum(row.parameters for row in inside.values()) == 3_326_696
     shapes = [inside[f"side_1.{name}"].shape for name in ("pool", "conv_1", "conv_2", "linear")]
     assert shapes == [(768, 5, 5), (128, 5, 5), (768, 1, 1), (1000,)]
@@ -165,6 +163,6 @@ def test_the_side_head_pushes_gradient_into_what_lies_below_mixed_6e_alone() -> 
 
 @pytest.mark.parametrize(("size", "window"), [(107, 1), (171, 2), (299, 5), (363, 5)])
 def test_the_side_head_s_last_convolution_spans_its_map_up_to_the_released_size(size: int, window: int) -> None:
-    network = meta(size=size)
+    network = meta("inception_v3", size=size)
     assert network.side_1.conv_2.conv.kernel_size == (window, window)
     assert layer_table(network, size, training=True)

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from blank import meta
 from torch import nn
 
-from ilsvrc.models import build
 from ilsvrc.models.anatomy import layer_table, macs, parameters
 
 NAMES = ("inception_v4", "inception_v4_caffe")
@@ -24,18 +24,13 @@ SHAPES = {
 }
 
 
-def meta(name: str = "inception_v4") -> nn.Module:
-    with torch.device("meta"):
-        return build(name)
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_parameters_and_multiply_adds(name: str) -> None:
     assert (parameters(meta(name)), macs(layer_table(meta(name), 299))) == (42_679_816, 12_253_974_624)
 
 
 def test_maps_and_sides() -> None:
-    network = meta()
+    network = meta("inception_v4")
     found: dict[str, tuple[int, int]] = {}
     for name, module in network.named_children():
         module.register_forward_hook(
@@ -46,12 +41,16 @@ def test_maps_and_sides() -> None:
 
 
 def test_four_seven_and_three_modules() -> None:
-    network = meta()
+    network = meta("inception_v4")
     assert [len(stack) for stack in (network.inception_a, network.inception_b, network.inception_c)] == [4, 7, 3]
 
 
 def windows(branch: str) -> list[tuple[tuple[int, int], int]]:
-    return [(m.kernel_size, m.out_channels) for m in meta().get_submodule(branch).modules() if isinstance(m, nn.Conv2d)]
+    return [
+        (m.kernel_size, m.out_channels)
+        for m in meta("inception_v4").get_submodule(branch).modules()
+        if isinstance(m, nn.Conv2d)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -72,12 +71,12 @@ def test_the_convolutions_of_a_branch_in_their_order(branch: str, wanted: list[t
 
 
 def test_the_stem_and_the_reductions_are_not_padded_where_they_lose_pixels() -> None:
-    for name, module in meta().named_modules():
+    for name, module in meta("inception_v4").named_modules():
         if isinstance(module, nn.Conv2d) and (
             module.stride[0] == 2 or name in ("conv_2a.conv", "mixed_4a.branch_1.line.1.conv")
         ):
             assert module.padding == (0, 0), name
-    pools = [m for m in meta().modules() if isinstance(m, nn.MaxPool2d)]
+    pools = [m for m in meta("inception_v4").modules() if isinstance(m, nn.MaxPool2d)]
     assert [(m.kernel_size, m.stride, m.padding) for m in pools] == [(3, 2, 0)] * 4
 
 
@@ -90,5 +89,5 @@ def test_google_s_averages_leave_out_the_padding_and_the_conversion_counts_it() 
 
 
 def test_dropout_keeps_four_fifths_and_batch_norm_adds_a_thousandth() -> None:
-    assert meta().drop.p == 0.2
-    assert {m.eps for m in meta().modules() if isinstance(m, nn.BatchNorm2d)} == {0.001}
+    assert meta("inception_v4").drop.p == 0.2
+    assert {m.eps for m in meta("inception_v4").modules() if isinstance(m, nn.BatchNorm2d)} == {0.001}

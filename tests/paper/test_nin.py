@@ -1,24 +1,20 @@
 """Lin, Chen, Yan 2013: layers that are networks, and the mean of a map per class."""
 
 import torch
+from blank import meta
 from torch import nn
 
 from ilsvrc.models import build
 from ilsvrc.models.anatomy import layer_table, macs, parameters
 
 
-def meta() -> nn.Module:
-    with torch.device("meta"):
-        return build("nin")
-
-
 def test_parameters_and_multiply_adds() -> None:
-    assert parameters(meta()) == 7_595_176
-    assert round(macs(layer_table(meta(), 224)) / 1e9, 3) == 1.1
+    assert parameters(meta("nin")) == 7_595_176
+    assert round(macs(layer_table(meta("nin"), 224)) / 1e9, 3) == 1.1
 
 
 def test_the_layers_and_their_map_sizes() -> None:
-    rows = [(row.kind, row.shape[0], row.shape[1]) for row in layer_table(meta(), 224)]
+    rows = [(row.kind, row.shape[0], row.shape[1]) for row in layer_table(meta("nin"), 224)]
     assert rows == [
         ("convolution 11×11/4", 96, 54),
         *[("convolution 1×1", 96, 54)] * 2,

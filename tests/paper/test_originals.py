@@ -257,6 +257,7 @@ def exact(layer: dict[str, Any]) -> bool:
     return bool((side + 2 * layer["pad"][0] - layer["kernel"][0]) % layer["stride"][0] == 0)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("definition", ORIGINAL)
 def test_every_layer_is_as_in_the_original_definition(definition: str) -> None:
     name, translate = ORIGINAL[definition]
@@ -280,6 +281,7 @@ def test_every_layer_is_as_in_the_original_definition(definition: str) -> None:
     assert weighted <= met, "we have layers that the definition has not"
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("definition", ORIGINAL)
 def test_biases_are_where_the_original_definition_has_them(definition: str) -> None:
     name, translate = ORIGINAL[definition]

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from blank import meta
 from torch import nn
 
 from ilsvrc.models import build
@@ -44,11 +45,6 @@ SCALES = {  # input: the last convolution's map before its pool (accurate model)
     (425, 497): (32, 38),
     (461, 569): (35, 44),
 }
-
-
-def meta(name: str) -> nn.Module:
-    with torch.device("meta"):
-        return build(name)
 
 
 @pytest.mark.parametrize("name", COUNTS)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from blank import meta
 from torch import nn
 from torch.nn import functional as F
 
@@ -18,11 +19,6 @@ COUNTS = {  # parameters, multiply-adds, units
     "preresnet152_caffe": (60_185_128, 11_513_626_624, (3, 8, 36, 3)),
     "preresnet269_caffe": (102_065_704, 20_029_898_752, (3, 30, 48, 8)),
 }
-
-
-def meta(name: str) -> nn.Module:
-    with torch.device("meta"):
-        return build(name)
 
 
 def stages(network: nn.Module) -> tuple[nn.Sequential, ...]:
@@ -47,6 +43,7 @@ def with_statistics(network: nn.Module) -> nn.Module:
     return network.eval()
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", COUNTS)
 def test_parameters_multiply_adds_and_units(name: str) -> None:
     network = meta(name)
@@ -116,6 +113,7 @@ def test_strides_are_in_the_3x3_of_the_first_unit_of_a_stage(name: str) -> None:
         assert all(unit.shortcut is None and unit.conv2.conv.stride == (1, 1) for unit in stage[1:])
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", COUNTS)
 def test_pool1_is_padded_and_rounds_down_but_in_the_releases_for_caffe(name: str) -> None:
     pool = meta(name).pool1

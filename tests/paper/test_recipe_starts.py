@@ -42,6 +42,7 @@ STARTS: dict[str, list[tuple[str, nn.Module, float, float]]] = {
 }
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", STARTS)
 def test_a_layer_starts_as_the_paper_says(name: str):
     recipe = PUBLISHED[name][0]

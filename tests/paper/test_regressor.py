@@ -32,6 +32,7 @@ def test_overfeat_s_regressor_on_the_accurate_network():
     assert not any(isinstance(layer, nn.Linear) for layer in network.trunk.modules()), "the classifier's end is off"
 
 
+@pytest.mark.slow
 def test_msra_s_two_networks_have_a_score_and_a_box_for_each_class():
     entry = ENTRIES["msra-2015-loc"]
     trunk = 42_500_160  # ResNet-101 without its last layer
@@ -43,6 +44,7 @@ def test_msra_s_two_networks_have_a_score_and_a_box_for_each_class():
     assert proposes.stride == 32
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("model", MODELS)
 def test_every_network_has_a_last_layer_that_gives_its_classes(model: str):
     with torch.device("meta"):

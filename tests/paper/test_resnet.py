@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from blank import meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -30,11 +31,7 @@ BLOCKS = {
 DEEP = ("resnet50", "resnet101", "resnet152")
 
 
-def meta(name: str) -> nn.Module:
-    with torch.device("meta"):
-        return build(name)
-
-
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", COUNTS)
 def test_parameters_and_multiply_adds(name: str) -> None:
     assert (parameters(meta(name)), macs(layer_table(meta(name), 224))) == COUNTS[name]

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from blank import meta
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ilsvrc.models import build
 from ilsvrc.models.anatomy import layer_table, macs, parameters
 from ilsvrc.models.resnext import Block
 
@@ -14,11 +14,6 @@ COUNTS = {  # parameters, multiply-adds, C, blocks
     "resnext101_32x4d": (44_177_704, 7_969_996_800, 32, (3, 4, 23, 3)),
     "resnext101_64x4d": (83_455_272, 15_460_270_080, 64, (3, 4, 23, 3)),
 }
-
-
-def meta(name: str) -> nn.Module:
-    with torch.device("meta"):
-        return build(name)
 
 
 @pytest.mark.parametrize("name", COUNTS)

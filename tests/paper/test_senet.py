@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from blank import meta
 from torch import nn
 from torch.nn import functional as F
 
@@ -19,20 +20,17 @@ COUNTS = {  # parameters, multiply-adds, blocks
 }
 
 
-def meta(name: str) -> nn.Module:
-    with torch.device("meta"):
-        return build(name)
-
-
 def stages(network: nn.Module) -> tuple[nn.Sequential, ...]:
     return (network.conv2, network.conv3, network.conv4, network.conv5)
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", COUNTS)
 def test_parameters_and_multiply_adds(name: str) -> None:
     assert (parameters(meta(name)), macs(layer_table(meta(name), 224))) == COUNTS[name][:2]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", COUNTS)
 def test_blocks_and_map_sizes_of_table_1(name: str) -> None:
     network = meta(name)

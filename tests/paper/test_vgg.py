@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from blank import meta
 from torch import nn
 
 from ilsvrc.models import build
@@ -15,11 +16,6 @@ CONFIGURATIONS = {  # parameters, multiply-adds, maps of each stage's convolutio
     "vgg16": (138_357_544, 15_470_264_320, (2, 2, 3, 3, 3)),
     "vgg19": (143_667_240, 19_632_062_464, (2, 2, 4, 4, 4)),
 }
-
-
-def meta(name: str) -> nn.Module:
-    with torch.device("meta"):
-        return build(name)
 
 
 def convolutions(name: str) -> dict[str, nn.Conv2d]:

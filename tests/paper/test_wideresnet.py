@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from blank import meta
 from torch import nn
 
 from ilsvrc.models import build
@@ -12,11 +13,6 @@ COUNTS = {  # parameters, multiply-adds, blocks, how many times wider
     "wideresnet68_3": (176_162_344, 30_498_619_392, (3, 4, 12, 3), 3),
     "wideresnet101_2": (126_886_696, 22_753_050_624, (3, 4, 23, 3), 2),
 }
-
-
-def meta(name: str) -> nn.Module:
-    with torch.device("meta"):
-        return build(name)
 
 
 @pytest.mark.parametrize("name", COUNTS)

@@ -210,6 +210,7 @@ def test_a_network_of_several_full_layers_on_a_single_pixel_is_not_averaged_befo
     assert torch.allclose(found(images), found.logits(images).mean((1, 2)), atol=1e-6)
 
 
+@pytest.mark.sampled
 @torch.no_grad()
 @pytest.mark.parametrize("model", {build.__module__: name for name, build in reversed(models.MODELS.items())}.values())
 def test_every_family_looks_densely(model: str):

@@ -115,6 +115,7 @@ def test_folding_the_others_leaves_the_same_logits(name: str) -> None:
         assert off(folded(ours)(images), ours(images)) < 1e-5
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", RUN)
 def test_every_batch_norm_behind_a_convolution_can_be_folded(name: str) -> None:
     with torch.device("meta"):
@@ -143,12 +144,14 @@ def agrees(name: str, engine: Engine, make: Callable[..., nn.Module] = build) ->
     assert all(torch.equal(value, before[key]) for key, value in ours.state_dict().items())
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("engine", ["fp32", "bf16"])
 @pytest.mark.parametrize("name", SHAPES)
 def test_torch_s_engines_agree_with_the_network(name: str, engine: Engine) -> None:
     agrees(name, engine)
 
 
+@pytest.mark.slow
 @needs_openvino
 @pytest.mark.parametrize("name", ["alexnet", pytest.param("googlenet", marks=pytest.mark.slow)])
 def test_openvino_s_engines_agree_with_the_network(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,6 +229,7 @@ def test_a_network_that_an_engine_does_not_take_is_refused_in_a_sentence() -> No
         prepared(Odd(), "openvino", torch.zeros(1, 3, 8, 8))
 
 
+@pytest.mark.slow
 @needs_openvino
 def test_openvino_sends_nothing_and_leaves_nothing_at_home(tmp_path: Path) -> None:
     program = (

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -80,6 +81,7 @@ problem = st.integers(1, 4).flatmap(
 )
 
 
+@pytest.mark.slow
 @given(problem)
 @settings(max_examples=150)
 def test_localization_is_what_the_loops_count(case):
@@ -141,6 +143,7 @@ detected = st.integers(1, 4).flatmap(
 )
 
 
+@pytest.mark.slow
 @given(detected)
 @settings(max_examples=200)
 def test_detection_is_what_the_loops_find(case):

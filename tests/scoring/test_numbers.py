@@ -46,6 +46,7 @@ words = st.text("0123456789.-+eEnaif, x", max_size=8) | st.from_regex(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(words, min_size=1, max_size=8), st.sampled_from([" ", "\n", " \n"]), st.booleans())
 @settings(max_examples=300)
 def test_the_fast_way_and_the_careful_way_read_the_same(some, separator, end):

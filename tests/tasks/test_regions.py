@@ -83,6 +83,7 @@ def test_alignment_is_that_of_the_loop(seed: int, size: int, samples: int):
         np.testing.assert_allclose(found[r], wanted, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_gradient_of_alignment_is_that_of_its_formula():
     maps, regions, image = _case(4)
     leaf = maps.double().requires_grad_()

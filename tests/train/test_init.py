@@ -59,6 +59,7 @@ def assert_uniform(layer: Weighted, bound: float, name: str) -> None:
     assert float(values.std()) == pytest.approx(bound / math.sqrt(3), rel=5 / math.sqrt(count) + 1e-3), name
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("init", INITIALISATIONS)
 @pytest.mark.parametrize("name", SMALL)
 def test_a_start_is_a_function_of_the_seed_alone(name: str, init: str):
@@ -139,6 +140,7 @@ def test_he_by_inputs_keeps_the_scale_through_sixteen_layers():
         assert float(stack[:-1](torch.randn(256, 512)).square().mean()) < 1e-10
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", MODELS)
 def test_classifiers_are_the_layers_with_an_output_per_class(name: str):
     with torch.device("meta"):

@@ -72,6 +72,7 @@ def same(one: nn.Module, other: nn.Module) -> bool:
     return all(torch.equal(tensor, theirs[name]) for name, tensor in one.state_dict().items())
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("kind", ["velocity", "torch"])
 @pytest.mark.parametrize("stops", [{3}, {1, 2, 3, 4, 8, 9, 13}, {5}, {4, 5, 6}, set(range(1, 15))])
 def test_a_training_that_was_stopped_ends_in_the_same_bits(stops: set[int], kind: str, tmp_path: Path):

@@ -107,6 +107,7 @@ def test_without_a_compiler_it_says_none_and_warns_of_nothing() -> None:
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "None no None", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["alexnet", "googlenet"])
 def test_an_exported_network_holds_the_formula_alone(name: str) -> None:
     network: nn.Module = build(name, classes=5, image_size=96, width=0.1).eval()

@@ -29,6 +29,7 @@ def recipe(schedule: Schedule, epochs: float = 10, lr: float = 0.5, warmup: floa
     )
 
 
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("source", [*RECIPES, NORMALISED.source, PLAIN.source])
 @pytest.mark.parametrize("epochs", [1, 5, 30, 400])
 def test_a_shortened_recipe_does_everything_in_proportion(source: str, epochs: int):
@@ -39,6 +40,7 @@ def test_a_shortened_recipe_does_everything_in_proportion(source: str, epochs: i
         assert short(t * epochs) == pytest.approx(whole(t * full.epochs), rel=1e-6)
 
 
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("source", RECIPES)
 @pytest.mark.parametrize("epochs", [1, 3, 7, 13])
 def test_a_step_that_falls_on_a_fraction_is_not_put_off_by_rounding(source: str, epochs: int):

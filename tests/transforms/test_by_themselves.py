@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 # In a process of its own: how many threads PyTorch uses is a setting of the process.
 PROGRAM = """
 import threading, torch
@@ -25,6 +27,7 @@ print(other)
 """
 
 
+@pytest.mark.slow
 def test_threads_of_a_pool_compute_alone_and_all_others_as_before():
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")

@@ -36,6 +36,7 @@ def weighted(network: nn.Module) -> list[str]:
     return [name for name, part in network.named_modules() if isinstance(part, nn.Conv2d | nn.Linear)]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", models.MODELS)
 def test_every_network_draws_with_as_many_layers_as_it_has(name: str):
     assert counted(drawn(name)) == len(weighted(blank(name)))
@@ -141,6 +142,7 @@ def test_groups_are_written_and_the_sizes_of_maps_stand_beside():
     assert {"64×112×112", "256×56×56", "2048×7×7"} <= words
 
 
+@pytest.mark.slow
 def test_nothing_stands_outside_the_drawing_and_words_fit_their_boxes():
     for name in ("inception_v4", "alexnet", "senet154", "googlenet"):
         tree = drawn(name)

@@ -61,6 +61,7 @@ def test_a_square_that_covers_nothing_or_everything_is_refused(side: int, stride
         occlude(Finder(), spotted(), "conv", side=side, stride=stride)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", ["resnet18", "googlenet", "nin", "se_resnet50", "inception_v3", "preresnet50"])
 def test_a_class_activation_map_averages_to_its_logit_less_the_bias(name: str):
     size = 128

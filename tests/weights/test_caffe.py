@@ -112,6 +112,7 @@ def test_a_mean_file_becomes_an_image(tmp_path: Path) -> None:
 MODEL = text(1, "net") + v2_layer("fc", "InnerProduct", [blob(WEIGHT), blob(BIAS, packed=False, legacy=True)])
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(st.data())
 def test_a_damaged_pair_of_files_gives_a_network_or_a_weights_error(tmp_path_factory, data: st.DataObject) -> None:

@@ -144,6 +144,7 @@ def test_definitions(tmp_path: Path) -> None:
     assert min(good, refused) > COUNT // 50, "both must be met"
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     "data",
     [
@@ -231,6 +232,7 @@ def test_weight_files_of_caffe(tmp_path: Path) -> None:
     assert refused > COUNT // 50
 
 
+@pytest.mark.slow
 def test_weight_files_of_caffe_into_a_network(tmp_path: Path) -> None:
     fixture = ORIGINALS / "oracle" / "fixture"
     if not fixture.is_dir():
@@ -245,6 +247,7 @@ def test_mean_files(tmp_path: Path) -> None:
     hold(mutated(seeds, COUNT), tmp_path / "m.binaryproto", weights.caffe.read_mean, seeds[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [
@@ -310,6 +313,7 @@ def test_our_own_files(tmp_path: Path, ours: bytes) -> None:
     hold(inputs(), tmp_path / "w.safetensors", read_safetensors, ours)
 
 
+@pytest.mark.slow
 def test_records_of_our_own_files(tmp_path: Path, ours: bytes) -> None:
     """The record alone changed, so that the file around it is whole."""
     seed = tmp_path / "seed.safetensors"

@@ -53,6 +53,7 @@ def test_a_claim_comes_to_a_verdict_with_every_figure(found: tuple[dict, Order])
     ]
 
 
+@pytest.mark.slow
 def test_what_is_done_is_not_done_again_and_what_is_not_is(found: tuple[dict, Order], monkeypatch: pytest.MonkeyPatch):
     result, order = found
     (order.out / "se-gain" / "without.1" / "scores.json").unlink()

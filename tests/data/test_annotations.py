@@ -106,6 +106,7 @@ def test_tags_nested_a_hundred_thousand_deep_cost_no_more_than_they_should():
     assert parse_annotation(deep, "a.xml").wnids == ()
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=80) | st.text("<>/abondry&;! []\"'", max_size=60).map(str.encode))
 def test_any_bytes_are_read_or_refused(data):
     for whole in (data, xml(TENCH)[:120] + data + xml(TENCH)[120:], xml(TENCH) + data):

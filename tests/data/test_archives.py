@@ -129,7 +129,7 @@ def reference(tiny):
     return {split: [data.open(tiny, split)[k] for k in range(len(data.open(tiny, split)))] for split in SPLITS}
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
 def test_every_form_gives_the_same_samples(tiny, reference, tmp_path, form):
     path = form(tiny, tmp_path)
@@ -310,6 +310,7 @@ def test_a_file_larger_than_any_image_is_not_read(tmp_path):
         data.open(folder, "train")[0]
 
 
+@pytest.mark.slow
 def test_whatever_the_bytes_a_zip_is_read_or_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for k in range(3):

@@ -125,6 +125,7 @@ def test_two_passes_at_once_are_those_of_one_after_the_other():
     assert same([other for _, other in pairs], list(theirs.epoch(1)))
 
 
+@pytest.mark.slow
 def test_room_is_used_again_when_nobody_holds_a_view_of_it():
     room = crew.Room(2, 4, (2, 2, 3), np.float32)
     place, pixels = room.leased()
@@ -145,6 +146,7 @@ def test_a_process_that_is_killed_is_a_sentence():
         list(passed)
 
 
+@pytest.mark.slow
 def test_processes_end_with_their_loader():
     found = made(Flat(45))
     list(found.epoch(0))

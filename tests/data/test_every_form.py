@@ -192,7 +192,7 @@ def test_labels_boxes_names_and_order_are_the_same(tiny, facts, tmp_path, form):
     compare(tiny, facts, form(tiny, tmp_path), boxed=True)
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("form", BARE, ids=lambda form: form.__name__)
 def test_labels_names_and_order_are_the_same_where_the_form_has_no_boxes(tiny, facts, tmp_path, form):
     path = form(tiny, tmp_path)
@@ -200,7 +200,7 @@ def test_labels_names_and_order_are_the_same_where_the_form_has_no_boxes(tiny, f
     assert data.open(path, "train")[0].boxes is None
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("form", SERVED, ids=lambda form: form.__name__)
 def test_they_are_the_same_over_http(tiny, facts, tmp_path, form):
     pytest.importorskip("aiohttp", reason="aiohttp is not installed (extra remote)")

@@ -301,6 +301,7 @@ def test_whatever_the_bytes_a_tar_is_read_or_refused(tmp_path, data):
         assert all(len(index.read(place)) == index.size[place] for place in range(len(index)))
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     files=st.dictionaries(st.from_regex(r"[a-z0-9é ]{1,9}(/[a-zA-Z0-9_-]{1,130}){0,3}", fullmatch=True), st.binary())
@@ -313,6 +314,7 @@ def test_what_tarfile_writes_is_read_back(tmp_path, files):
 # ImageNet's shape
 
 
+@pytest.mark.slow
 def test_a_large_archive_is_indexed_fast_and_in_little_memory(tmp_path):
     path = sparse_imagenet(tmp_path / "train.tar", images=10_000, classes=100)
     program = (

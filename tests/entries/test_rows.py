@@ -48,7 +48,7 @@ def test_no_two_entries_are_called_alike_and_rows_are_named_after_their_paper():
     assert max(named.values()) == 1
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("model", "part"), looked_at(), ids=lambda value: value if isinstance(value, str) else "")
 def test_a_network_can_take_what_it_is_shown(model: str, part: Crops | Dense):
     own = paper_size(model)

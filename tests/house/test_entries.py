@@ -194,7 +194,7 @@ def test_a_miniature_can_be_built_at_its_size(key: str):
         build(member.model, 20, member.image_size, member.width)
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("model", MODELS)
 def test_the_miniature_recipe_follows_whether_a_network_normalises_its_batches(model: str):
     import torch

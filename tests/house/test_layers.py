@@ -84,7 +84,7 @@ ONE_FILE = {
     "data/mini_pictures.py": {"sklearn"},
     "data/parquet.py": {"pyarrow"},
     "data/remote.py": {"aiohttp", "fsspec"},
-    "jobs/before.py": {"joblib"},
+    "jobs/before_train.py": {"joblib"},
     "jobs/onnx_graph.py": {"onnx", "onnxruntime", "onnxscript"},
     "jobs/pack.py": {"simplejpeg"},
     "predict/vino.py": {"openvino", "nncf"},

@@ -10,7 +10,7 @@ from small import BENCH, QUIET
 
 from ilsvrc.cli import run
 from ilsvrc.entries.before import BEFORE
-from ilsvrc.jobs import before
+from ilsvrc.jobs import before_train
 from ilsvrc.jobs.before import chosen, without
 from ilsvrc.jobs.judge import read_predictions
 from ilsvrc.jobs.race import Wishes, race
@@ -54,7 +54,7 @@ def test_what_is_done_is_read_and_runs_of_networks_stand_apart(
     raced: Path, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     shutil.copytree(raced, tmp_path / "race")
-    monkeypatch.setattr(before, "Work", None)
+    monkeypatch.setattr(before_train, "Work", None)
     again = race(str(tiny), tmp_path / "race", WISHES, BENCH, QUIET)
     assert [contender.name for contender in again.contenders] == ["fisher_vectors", "alexnet"]
     assert {path.name for path in (raced / "runs").iterdir()} == {"alexnet.0"}, "what ilsvrc report reads"

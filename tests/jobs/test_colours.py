@@ -73,6 +73,7 @@ def test_lighting_along_own_axes_is_the_papers_formula(tiny: Path, stated: Path)
     assert once == pytest.approx(wanted, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_run_subtracts_the_stated_mean_and_is_judged_with_it(splits: Splits, stated: Path, tmp_path: Path):
     run = run_training(asked(stated), splits, tmp_path / "run", BENCH, QUIET)
     kept, found = load_tensors(run.directory / "input.safetensors"), read_colours(stated).found

@@ -38,6 +38,7 @@ def test_a_name_like_no_other_gets_them_all(capsys: pytest.CaptureFixture[str]):
     assert all(name in sentence for name in MODELS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "size", "smallest"), [("alexnet", 20, 36), ("googlenet", 32, 79), ("zfnet", 46, 47)])
 def test_an_image_size_that_is_too_small_gets_the_smallest(
     model: str, size: int, smallest: int, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -48,7 +49,7 @@ def test_an_image_size_that_is_too_small_gets_the_smallest(
     assert f"the smallest this network can take is {smallest}" in failed(capsys, *race)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("command", [TRAIN, ["race"], ["evaluate", "run"]])
 def test_data_that_is_not_there_is_a_sentence_with_the_path(
     command: list[str], finished: dict[str, Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -203,6 +204,7 @@ def test_json_is_json_and_nothing_else(capsys: pytest.CaptureFixture[str]):
     assert json.loads(capsys.readouterr().out)["is"] == "Entry"
 
 
+@pytest.mark.slow
 def test_tables_are_not_cut_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]):
     for words in (["models", "senet154"], ["list"], ["show", "supervision-2012-cls"]):
         assert run(words) == 0

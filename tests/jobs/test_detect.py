@@ -72,6 +72,7 @@ def _asked(whole: Path, epochs: int) -> Detecting:
     return Detecting(entry=entry, classifier=whole / "runs" / "resnet18.0", epochs=epochs, seed=0)
 
 
+@pytest.mark.slow
 def test_a_detection_run_is_repeatable_and_refuses_to_be_another(whole: Path, tiny: Path, tmp_path: Path):
     halves = open_halves(str(tiny))
     first = run_detecting(_asked(whole, 1), halves, tmp_path / "again", BENCH, QUIET)
@@ -169,6 +170,7 @@ def test_a_faster_r_cnn_proposes_for_itself(whole: Path, tmp_path: Path, capsys:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_train_takes_a_detection_entry_and_trains_its_classifier_first(tiny: Path, tmp_path: Path, capsys):
     words = ["train", KEY, "--data", str(tiny), "--epochs", "1", "--image-size", "48", "--width", "0.1"]
     assert run([*words, "--device", "cpu", "--out", str(tmp_path / "run")]) == 0

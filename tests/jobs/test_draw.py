@@ -40,6 +40,7 @@ def drawn(out: Path, *words: object) -> str:
     return page
 
 
+@pytest.mark.slow
 def test_a_deconvnet_page_has_a_picture_per_map_and_image(alexnet: str, tmp_path: Path):
     page = drawn(tmp_path, "deconvnet", alexnet, "--layer", "conv3", "--map", 0, 7)
     assert {path.name for path in tmp_path.glob("01-*")} == {"01-image.png", "01-map0000.png", "01-map0007.png"}
@@ -63,6 +64,7 @@ def test_the_top_nine_are_drawn_for_maps_drawn_by_chance(alexnet: str, tmp_path:
     assert "over 40 images" in page
 
 
+@pytest.mark.slow
 def test_a_later_network_says_what_the_method_means(finished: dict[str, Run], tmp_path: Path):
     page = drawn(tmp_path, "deconvnet", finished["resnet18"].directory, "--layer", "conv3.1", "--map", 1)
     assert "batch norm is taken as a scale per map" in page
@@ -167,6 +169,7 @@ def test_what_a_network_sees_comes_back_as_pixels(finished: dict[str, Run]):
     assert np.count_nonzero(np.abs(shown) > 1e-4) == 1
 
 
+@pytest.mark.slow
 def test_networks_entries_and_runs_are_drawn_as_svg(
     alexnet: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
@@ -193,6 +196,7 @@ def test_show_takes_a_network_too(capsys: pytest.CaptureFixture[str]):
     assert "conv1" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_networks_of_a_race_are_shown_looking_at_images_they_got(finished: dict[str, Run], tiny: Path):
     found = looks(data.open(str(tiny), "val"), finished, "cpu")
     assert 1 <= len(found) <= 2

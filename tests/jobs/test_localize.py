@@ -94,6 +94,7 @@ def test_a_localization_run_is_no_classifier_and_its_curve_is_drawn(whole: Path,
     assert run(["report", str(directory), str(whole / "runs" / "vgg16.0"), "--out", str(tmp_path / "runs.html")]) == 0
 
 
+@pytest.mark.slow
 def test_train_takes_an_entry_and_trains_its_classifier_first(tiny: Path, tmp_path: Path):
     words = ["train", "vgg-2014-loc", "--data", str(tiny), "--epochs", "1", "--image-size", "48", "--width", "0.1"]
     assert run([*words, "--device", "cpu", "--out", str(tmp_path / "run")]) == 0

@@ -72,6 +72,7 @@ def test_what_decides_the_bits_is_in_the_run_s_spec(splits: Splits, tmp_path: Pa
         run_training(training("alexnet", epochs=1), splits, tmp_path, BENCH, QUIET)
 
 
+@pytest.mark.slow
 def test_a_batch_in_parts_trains_the_same_network_to_rounding(splits: Splits, tmp_path: Path) -> None:
     # AlexNet without its dropout, whose draws a part makes for itself.
     asked = training("zfnet", epochs=1)

@@ -154,6 +154,7 @@ def test_images_of_one_shape_go_through_the_network_together(shapes: Path):
     assert sum(shape[0] for shape in seen) == 3 * len(SIDES)
 
 
+@pytest.mark.slow
 def test_no_more_than_a_window_and_what_is_under_way_is_in_memory(shapes: Path, monkeypatch: pytest.MonkeyPatch):
     """A data set that counts what it has given out: thousands of images, of which few are ever ahead."""
     monkeypatch.setattr(stream, "WINDOW", 8)

@@ -97,6 +97,7 @@ def test_fast_and_reference_see_the_same_crops_and_nearly_the_same_pixels(splits
     assert 0 < apart.mean() < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", [0, 1 << 30])
 def test_boxes_arrive_as_the_pipeline_moves_them(splits: Splits, room: int):
     recipe = replace(AREA, augment=(ShortSide(60, 60), AreaCrop(48, low=0.3), Mirror(), Rotation(10)))
@@ -141,6 +142,7 @@ def test_threads_write_what_the_device_would_compute_to_the_bit(
     assert normal.writer(torch.device("meta")) is None, "a GPU is sent bytes"
 
 
+@pytest.mark.slow
 def test_how_images_are_read_decides_the_run(splits: Splits, tmp_path: Path):
     asked = replace(training(), reading=REFERENCE)
     stopped_after(2, asked, splits, tmp_path / "run")
@@ -218,6 +220,7 @@ def test_the_mean_leaves_out_what_cannot_be_decoded(damaged: Path, tiny: Path):
     assert found.mean.flatten().numpy() == pytest.approx(pixels[kept].mean(axis=(0, 1, 2)), abs=1e-3)
 
 
+@pytest.mark.slow
 def test_a_run_is_shown_images_as_it_was_trained_on_them(splits: Splits, tmp_path: Path):
     run = run_training(replace(training(epochs=1), reading=REFERENCE), splits, tmp_path / "run", BENCH, QUIET)
     predictor = Predictor(run.directory)

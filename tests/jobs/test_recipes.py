@@ -79,6 +79,7 @@ def vgg(recipe_of: object, model: str = "vgg13", start: Path | None = None) -> T
 STAGED = Start(model="vgg11", recipe="A", layers=vgg_2014.FROM_A)
 
 
+@pytest.mark.slow
 def test_a_staged_training_starts_from_another_s_layers_and_those_alone(splits: Splits, tmp_path: Path):
     shallow = run_training(vgg(None, "vgg11"), splits, tmp_path / "A", BENCH, QUIET)
     staged = vgg(STAGED, start=shallow.directory)
@@ -154,7 +155,7 @@ def test_inputs_in_half_ranges_go_from_minus_one_to_one(splits: Splits):
     assert (normal.mean.flatten().tolist(), normal.unit.flatten().tolist()) == ([127.5] * 3, [127.5] * 3)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("model", ["alexnet", "resnet18"])
 def test_the_modern_recipe_learns(model: str, splits: Splits, tmp_path: Path):
     asked = training(model)

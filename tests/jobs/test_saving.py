@@ -39,6 +39,7 @@ def places(directory: Path) -> list[tuple[int, int]]:
     return [(place["epoch"], place["step"]) for place in states]
 
 
+@pytest.mark.slow
 def test_the_generation_before_is_kept_until_the_training_is_done(half: Path, splits: Splits):
     assert places(half) == [(1, 1), (1, 0)]
     run_training(training(), splits, half, BENCH, QUIET)
@@ -55,7 +56,7 @@ def cut_short(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("harm", [flipped, cut_short, Path.unlink])
 def test_a_damaged_state_falls_back_to_the_one_before_and_ends_in_the_same_bits(
     harm, half: Path, finished: dict[str, Run], splits: Splits
@@ -164,7 +165,7 @@ def rewritten(directory: Path, change) -> None:
         torch.save(state, directory / name)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -196,6 +197,7 @@ def test_a_state_of_something_else_is_a_sentence(change, sentence: str, half: Pa
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_state_of_two_processes_goes_on_alone_and_says_so(half: Path, splits: Splits):
     def divide(state: dict) -> None:
         place = state["places"][0]

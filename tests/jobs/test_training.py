@@ -36,6 +36,7 @@ def without_clock(run: Run) -> list[dict[str, float]]:
     return [{k: v for k, v in line.items() if k not in CLOCK} for line in run.log()]
 
 
+@pytest.mark.slow
 def test_a_run_leaves_what_can_be_read_years_later(finished: dict[str, Run], splits: Splits):
     run = finished["resnet18"]
     names = {path.name for path in run.directory.iterdir()} - {"tensorboard"}  # where the extra tb is installed
@@ -97,7 +98,7 @@ def kill() -> None:
     raise Killed
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("moment", ["write_log", "save", "finish"])
 def test_a_run_that_was_killed_ends_in_the_same_bits(
     moment: str, finished: dict[str, Run], splits: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -157,6 +158,7 @@ def test_another_seed_starts_orders_and_draws_otherwise(finished: dict[str, Run]
     assert not same_weights(other, finished["resnet18"])
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_a_sentence_and_deleting_it_starts_anew(
     finished: dict[str, Run], splits: Splits, tmp_path: Path
 ):
@@ -216,6 +218,7 @@ def test_an_image_that_cannot_be_read_is_a_sentence_with_its_name(tiny: Path, tm
         run_training(training(), open_splits(str(tmp_path / "bad")), tmp_path / "run", BENCH, QUIET)
 
 
+@pytest.mark.slow
 def test_images_are_prepared_once_for_all_epochs(splits: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     prepared, seen = [], []
     prepare, one = Loader._prepared, Loader.one

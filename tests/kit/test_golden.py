@@ -259,7 +259,7 @@ def assert_detection(found: Any, wanted: dict[str, Any]) -> None:
                 assert all_same(getattr(one, which), wanted[f"{which}_{one.label}"])
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", folders("det_"))
 def test_real_detection_submissions_score_as_the_routine_scores_them(name, tmp_path):
     here = GOLDEN / name

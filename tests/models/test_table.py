@@ -130,7 +130,7 @@ def test_a_miniature_takes_channels_last_and_bf16(name: str) -> None:
     assert (logits - wanted).abs().max() < 0.1 * wanted.abs().max() + 0.02
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", RUN)
 def test_saved_weights_give_the_same_logits_in_a_new_network(name: str) -> None:
     first = miniature(name, width=0.125).eval()
@@ -158,7 +158,7 @@ def test_the_smallest_size_works_and_one_pixel_less_does_not(name: str) -> None:
         network(torch.randn(2, 3, smallest - 1, smallest - 1))
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", MODELS)
 def test_width_keeps_depth_strides_groups_and_heads(name: str) -> None:
     as_printed = geometry(blank(name))

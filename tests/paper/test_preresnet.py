@@ -43,7 +43,7 @@ def with_statistics(network: nn.Module) -> nn.Module:
     return network.eval()
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", COUNTS)
 def test_parameters_multiply_adds_and_units(name: str) -> None:
     network = meta(name)

@@ -24,7 +24,7 @@ def stages(network: nn.Module) -> tuple[nn.Sequential, ...]:
     return (network.conv2, network.conv3, network.conv4, network.conv5)
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", COUNTS)
 def test_parameters_and_multiply_adds(name: str) -> None:
     assert (parameters(meta(name)), macs(layer_table(meta(name), 224))) == COUNTS[name][:2]

@@ -96,6 +96,7 @@ def off(found: Tensor, wanted: Tensor) -> float:
     return float((found - wanted).abs().max() / wanted.abs().max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NORMALISED)
 def test_folding_leaves_no_batch_norm_and_the_same_logits(name: str) -> None:
     ours = network(name)
@@ -115,7 +116,7 @@ def test_folding_the_others_leaves_the_same_logits(name: str) -> None:
         assert off(folded(ours)(images), ours(images)) < 1e-5
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", RUN)
 def test_every_batch_norm_behind_a_convolution_can_be_folded(name: str) -> None:
     with torch.device("meta"):
@@ -258,6 +259,7 @@ def test_a_change_is_of_probabilities_and_first_guesses() -> None:
     assert "on 3 images 2 first guesses are the network's own" in str(found)
 
 
+@pytest.mark.slow
 def test_a_calibrated_engine_comes_with_what_it_lost() -> None:
     ours, images = network("resnet18"), photographs(5)
     found, run = calibrated(ours, "bf16", images, batch=2)

@@ -53,7 +53,7 @@ def test_at_most_so_many_stay_and_they_are_the_surest():
     assert nms(boxes, scores, 0.3, most=17).tolist() == nms(boxes, scores, 0.3)[:17].tolist()
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("threshold", [0.3, 0.5, 0.7])
 @pytest.mark.parametrize(("count", "whole"), [(60, True), (700, False)])
 def test_suppression_is_that_of_the_loop(count: int, whole: bool, threshold: float):

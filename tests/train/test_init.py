@@ -59,7 +59,7 @@ def assert_uniform(layer: Weighted, bound: float, name: str) -> None:
     assert float(values.std()) == pytest.approx(bound / math.sqrt(3), rel=5 / math.sqrt(count) + 1e-3), name
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("init", INITIALISATIONS)
 @pytest.mark.parametrize("name", SMALL)
 def test_a_start_is_a_function_of_the_seed_alone(name: str, init: str):

@@ -36,7 +36,7 @@ def weighted(network: nn.Module) -> list[str]:
     return [name for name, part in network.named_modules() if isinstance(part, nn.Conv2d | nn.Linear)]
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", models.MODELS)
 def test_every_network_draws_with_as_many_layers_as_it_has(name: str):
     assert counted(drawn(name)) == len(weighted(blank(name)))
@@ -92,6 +92,7 @@ def test_an_inception_module_has_four_branches_that_are_stacked():
     assert names[names.index("side_2") - 1] == "inception_4d"
 
 
+@pytest.mark.slow
 def test_blocks_that_are_alike_are_folded():
     frames = [(frame.name, frame.times) for frame in of("resnet152") if isinstance(frame, Frame)]
     assert frames == [

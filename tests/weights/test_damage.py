@@ -301,6 +301,7 @@ def ours(tmp_path: Path) -> bytes:
     return path.read_bytes()
 
 
+@pytest.mark.slow
 def test_our_own_files(tmp_path: Path, ours: bytes) -> None:
     header = int.from_bytes(ours[:8], "little")
     heads = (ours[: 8 + header], ours[8 : 8 + header])

@@ -136,7 +136,7 @@ def without_ones(shape: Sequence[int]) -> list[int]:
     return [extent for extent in shape if extent != 1]
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(2)
 @needs_originals
 @pytest.mark.parametrize("name", published())
 def test_every_layer_of_a_published_definition_has_the_shapes_of_its_table(name: str) -> None:

@@ -68,7 +68,7 @@ RECORD = Weights(
 )
 
 
-@pytest.mark.sampled
+@pytest.mark.sampled(2)
 @needs_originals
 @pytest.mark.parametrize("model", RELEASES)
 def test_every_layer_of_a_release_has_a_place_in_our_network(model: str) -> None:

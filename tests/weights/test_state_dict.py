@@ -66,7 +66,7 @@ def keys_of(library: str) -> dict[str, Tensor]:
     return {name: torch.zeros(()).expand(shape) for name, shape in keys.items()}
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @needs_originals
 @pytest.mark.parametrize("library", FITS)
 def test_a_library_s_file_fits_one_network_and_no_other(library: str) -> None:
@@ -224,7 +224,7 @@ def resnet18(tmp_path: Path) -> tuple[dict[str, Tensor], Path]:
     return {theirs: ours[key] for key, theirs in state_dict.translated(ours, layout)}, tmp_path / "resnet18.pth"
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("form", ["zip", "old", "safetensors", "wrapped", "parallel", "half"])
 def test_every_form_of_a_state_dict_is_read(resnet18: tuple[dict[str, Tensor], Path], form: str) -> None:
     tensors, path = resnet18
@@ -265,6 +265,7 @@ def test_no_code_runs_from_a_file(resnet18: tuple[dict[str, Tensor], Path], monk
     assert not Path("trap-was-sprung").exists()
 
 
+@pytest.mark.slow
 def test_what_is_no_whole_state_dict_is_refused(resnet18: tuple[dict[str, Tensor], Path]) -> None:
     tensors, path = resnet18
     for wrong, sentence in (

@@ -5,9 +5,18 @@ from pathlib import Path
 import pytest
 from small import BENCH, QUIET, training
 
+from ilsvrc.data import mini
 from ilsvrc.jobs.input import Splits, open_splits
 from ilsvrc.jobs.train import run_training
 from ilsvrc.train.run import Run
+
+
+@pytest.fixture(scope="session")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A smaller set than `tiny`, with an image of each class to be judged, for what looks at every image often."""
+    directory = tmp_path_factory.mktemp("data") / "few"
+    mini.build(directory, train=40, val=20, test=20)
+    return directory
 
 
 @pytest.fixture(scope="session")

@@ -45,7 +45,7 @@ assert isinstance(HOW, Detector)
 
 
 def entry_of(copies: int, **how: Any) -> Entry:
-    """The miniature made tiny; every detection counts, however unsure, so that there are some to compare."""
+    """The miniature made few; every detection counts, however unsure, so that there are some to compare."""
     small = training("resnet18").member
     member = replace(DETECTORS[KEY].members[0], image_size=small.image_size, width=small.width, copies=copies)
     few = {"score": 0.0, "most": 100, "kept_training": (200, 30), "kept_testing": (200, 40), "regions_taught": 12}
@@ -65,9 +65,9 @@ def classifier(splits: Splits, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture(scope="module")
-def halves(tiny: Path) -> Halves:
-    """Both halves of the tiny set's images with objects."""
-    return open_halves(str(tiny))
+def halves(few: Path) -> Halves:
+    """Both halves of the few set's images with objects."""
+    return open_halves(str(few))
 
 
 @pytest.fixture(scope="module")
@@ -166,16 +166,16 @@ def test_a_classifier_that_does_not_fit_the_last_network_is_refused_before_the_f
     assert not (tmp_path / "det").exists()
 
 
-def test_evaluate_detect_and_report_take_all_networks(two: Path, tiny: Path, tmp_path: Path, capsys):
+def test_evaluate_detect_and_report_take_all_networks(two: Path, few: Path, tmp_path: Path, capsys):
     assert run(["evaluate", str(two), "--device", "cpu", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)["scores"]
     assert [score["value"] for score in told] == [score["value"] for score in scores_of(two)["scores"]]
-    image = min((tiny / "det" / "val").rglob("*.JPEG"))
+    image = min((few / "det" / "val").rglob("*.JPEG"))
     words = ["detect", str(image), "--least", "0", "--device", "cpu", "--json", "--out", str(tmp_path / "drawn")]
     assert run([*words, "--run", str(two)]) == 0
     (sight,) = json.loads(capsys.readouterr().out)
     known = read_spotted(two / "spotted.npz")
-    names = [sample.name.rpartition("/")[2] for sample in map(open_halves(str(tiny)).val.__getitem__, range(10))]
+    names = [sample.name.rpartition("/")[2] for sample in map(open_halves(str(few)).val.__getitem__, range(5))]
     rows = known.image == names.index(image.stem) + 1
     assert [thing["confidence"] for thing in sight["things"]] == pytest.approx(known.confidence[rows].tolist())
     assert run([*words, "--run", str(two / "network1"), "--run", str(two / "network2")]) == 0
@@ -184,9 +184,9 @@ def test_evaluate_detect_and_report_take_all_networks(two: Path, tiny: Path, tmp
     assert "2 trainings" in capsys.readouterr().out
 
 
-def test_train_and_race_take_an_entry_of_two(two, classifier, tiny, tmp_path: Path, monkeypatch, capsys):
+def test_train_and_race_take_an_entry_of_two(two, classifier, few, tmp_path: Path, monkeypatch, capsys):
     monkeypatch.setitem(DETECTORS, KEY, entry_of(2))
-    words = ["train", KEY, "--data", str(tiny), "--epochs", "1", "--image-size", "48", "--width", "0.1"]
+    words = ["train", KEY, "--data", str(few), "--epochs", "1", "--image-size", "48", "--width", "0.1"]
     words += ["--device", "cpu", "--start", str(classifier), "--out", str(tmp_path / "runs" / f"{KEY}.0")]
     assert run(words) == 0
     shown = " ".join(capsys.readouterr().out.split())
@@ -196,7 +196,7 @@ def test_train_and_race_take_an_entry_of_two(two, classifier, tiny, tmp_path: Pa
         one, other = (load_tensors(at / name / "weights.safetensors") for at in (two, tmp_path / "runs" / f"{KEY}.0"))
         assert all(torch.equal(value, other[key]) for key, value in one.items())
     wishes = Wishes(tasks=("detection",), epochs=1, image_size=48, width=0.1)
-    race(str(tiny), tmp_path / "race", wishes, BENCH, QUIET, command="ilsvrc race of the tests")
+    race(str(few), tmp_path / "race", wishes, BENCH, QUIET, command="ilsvrc race of the tests")
     assert {path.name for path in (tmp_path / "race" / "runs").iterdir()} == {"resnet18.0", f"{KEY}.0"}
     (raced,) = json.loads((tmp_path / "race" / "results.json").read_text())["entries"]
     scores = scores_of(tmp_path / "race" / "runs" / f"{KEY}.0")
@@ -213,7 +213,7 @@ def test_a_run_of_two_is_taken_apart_and_so_are_its_networks_by_name(two: Path, 
     scores = scores_of(two)
     assert (apart["alone"], apart["all"]) == (scores["alone"], scores["mean_ap"])
     assert apart["gain"] == pytest.approx(scores["mean_ap"] - max(scores["alone"]))
-    assert (apart["networks"], apart["left_out"], apart["images"]) == ([1, 1], [], 10)
+    assert (apart["networks"], apart["left_out"], apart["images"]) == ([1, 1], [], 5)
     assert (tmp_path / "all.txt").read_bytes() == (two / "detections.txt").read_bytes()
     assert run(["ensemble", *(str(two / name) for name in ("network1", "network2")), "--device", "cpu"]) == 0
     shown = capsys.readouterr().out
@@ -221,11 +221,11 @@ def test_a_run_of_two_is_taken_apart_and_so_are_its_networks_by_name(two: Path, 
     assert "All 2 together, 2\N{NO-BREAK SPACE}networks: mean AP" in shown
 
 
-def test_evaluate_keeps_a_submission_and_without_true_boxes_that_alone(two: Path, tiny: Path, tmp_path: Path, capsys):
+def test_evaluate_keeps_a_submission_and_without_true_boxes_that_alone(two: Path, few: Path, tmp_path: Path, capsys):
     words = ["evaluate", str(two), "--device", "cpu", "--save"]
     assert run([*words, str(tmp_path / "val.txt")]) == 0
     assert (tmp_path / "val.txt").read_bytes() == (two / "detections.txt").read_bytes()
-    shutil.copytree(tiny / "det", tmp_path / "det")
+    shutil.copytree(few / "det", tmp_path / "det")
     for file in (tmp_path / "det").rglob("val/*.xml"):
         file.write_text(re.sub(r"<object>.*</object>", "", file.read_text(), flags=re.S))
     words += [str(tmp_path / "blind.txt"), "--data", str(tmp_path / "det")]
@@ -322,9 +322,9 @@ def test_nonsense_of_detectors_is_refused_in_a_sentence(two: Path, third: Path, 
         assert re.search(sentence, " ".join(capsys.readouterr().err.split()))
 
 
-def proposed(tiny: Path, place: Path, **searched: Search) -> Halves:
+def proposed(few: Path, place: Path, **searched: Search) -> Halves:
     """A copy of the set with an object's box and one beside it for proposals, and notes of these searches by split."""
-    det = Path(shutil.copytree(tiny / "det", place / "det"))
+    det = Path(shutil.copytree(few / "det", place / "det"))
     halves = open_halves(str(det))
     (det / "proposals").mkdir()
     for split, dataset in (("train", halves.train), ("val", halves.val)):
@@ -337,9 +337,9 @@ def proposed(tiny: Path, place: Path, **searched: Search) -> Halves:
     return halves
 
 
-def test_r_cnns_judge_the_same_proposals_and_those_of_another_search_are_said(classifier, tiny, tmp_path: Path, capsys):
+def test_r_cnns_judge_the_same_proposals_and_those_of_another_search_are_said(classifier, few, tmp_path: Path, capsys):
     own = Search(width=64)
-    halves = proposed(tiny, tmp_path, train=own, val=replace(own, superpixels=(100,)))
+    halves = proposed(few, tmp_path, train=own, val=replace(own, superpixels=(100,)))
     pair = asked(classifier, kind="r-cnn", around=4, search=own)
     logs: list[int] = []
     watch = Told("another search", lambda: logs.append(len([*(tmp_path / "det-run").rglob("log.jsonl")])))

@@ -40,10 +40,10 @@ A, B, FAR = (0, 0, 9, 9), (2, 0, 11, 9), (50, 50, 59, 59)
 
 
 @pytest.fixture(scope="module")
-def whole(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(few: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A race of the paper's entry, two regressors, made small. Read only."""
     out = tmp_path_factory.mktemp("fusion")
-    race(str(tiny), out, WISHES, BENCH, QUIET, command="ilsvrc race of the tests")
+    race(str(few), out, WISHES, BENCH, QUIET, command="ilsvrc race of the tests")
     return out
 
 
@@ -98,7 +98,7 @@ def test_one_regressor_alone_gives_what_it_gave_before(whole: Path):
     assert np.array_equal(fused([only], BENCH, USUAL).boxes(pixels, labels), np.array(found))
 
 
-def test_a_race_trains_each_regressor_and_judges_them_together(whole: Path, tiny: Path):
+def test_a_race_trains_each_regressor_and_judges_them_together(whole: Path, few: Path):
     assert {path.name for path in (whole / "runs").iterdir()} == {"vgg16.0", f"{KEY}.0"}
     alone = [Run(place(whole) / name) for name in ("regressor1", "regressor2")]
     sources = [each.spec()["asked"]["member"]["recipe"]["source"][-7:] for each in alone]
@@ -111,12 +111,12 @@ def test_a_race_trains_each_regressor_and_judges_them_together(whole: Path, tiny
     page = (whole / "report.html").read_text()
     assert "localization error of each regressor alone" in page
     before = {path: path.stat().st_mtime_ns for path in (whole / "runs").rglob("*") if path.is_file()}
-    race(str(tiny), whole, WISHES, BENCH, QUIET)
+    race(str(few), whole, WISHES, BENCH, QUIET)
     assert before == {path: path.stat().st_mtime_ns for path in (whole / "runs").rglob("*") if path.is_file()}
 
 
-def test_a_box_of_the_race_is_merged_from_the_windows_of_both(whole: Path, tiny: Path):
-    located, dataset = read_located(place(whole) / "located.npz"), open_splits(str(tiny)).val
+def test_a_box_of_the_race_is_merged_from_the_windows_of_both(whole: Path, few: Path):
+    located, dataset = read_located(place(whole) / "located.npz"), open_splits(str(few)).val
     lookers = fused(load_localizers(place(whole)), BENCH, USUAL).lookers
     pixels, label = decode(dataset[3]), int(located.labels[3, 0])
     seen, (height, width) = [looker.look(pixels) for looker in lookers], pixels.shape[:2]
@@ -126,13 +126,13 @@ def test_a_box_of_the_race_is_merged_from_the_windows_of_both(whole: Path, tiny:
     assert located.boxes[3, 0] == pytest.approx(surest(np.array(boxes), sums, 0.75)[0], abs=1e-3)
 
 
-def test_evaluate_localize_and_report_take_both(whole: Path, tiny: Path, tmp_path: Path, capsys):
+def test_evaluate_localize_and_report_take_both(whole: Path, few: Path, tmp_path: Path, capsys):
     words = ["evaluate", str(place(whole)), "--device", "cpu", "--engine", "eager", "--json"]
     assert run(words) == 0
     told = json.loads(capsys.readouterr().out)
     scores = Run(place(whole)).read_scores() or {}
     assert [score["value"] for score in told["scores"]] == [score["value"] for score in scores["scores"]]
-    image = sorted((tiny / "val").glob("*.JPEG"))[0]
+    image = sorted((few / "val").glob("*.JPEG"))[0]
     words = ["localize", str(image), "--run", str(place(whole)), "--out", str(tmp_path / "out"), "--top", "5", "--json"]
     assert run([*words, "--device", "cpu", "--precision", "fp32"]) == 0
     (found,) = json.loads(capsys.readouterr().out)
@@ -143,8 +143,8 @@ def test_evaluate_localize_and_report_take_both(whole: Path, tiny: Path, tmp_pat
     assert "3 trainings" in capsys.readouterr().out, "the classifier and each regressor"
 
 
-def test_train_takes_an_entry_of_two_and_says_what_each_scores_alone(whole: Path, tiny: Path, tmp_path: Path, capsys):
-    words = ["train", KEY, "--recipe", "paper", "--data", str(tiny), "--epochs", "1", "--device", "cpu"]
+def test_train_takes_an_entry_of_two_and_says_what_each_scores_alone(whole: Path, few: Path, tmp_path: Path, capsys):
+    words = ["train", KEY, "--recipe", "paper", "--data", str(few), "--epochs", "1", "--device", "cpu"]
     words += ["--image-size", "48", "--width", "0.1", "--start", str(whole / "runs" / "vgg16.0")]
     assert run([*words, "--out", str(tmp_path / "run")]) == 0
     assert "boxes of one regressor alone: " in " ".join(capsys.readouterr().out.split())
@@ -160,8 +160,8 @@ def asked(whole: Path, epochs: int = 1, boxes: Regression | None = None) -> list
     return [Localizing(entry=one, classifier=start, epochs=epochs, seed=0) for one in each_of(entry)]
 
 
-def test_stopped_in_the_second_regressor_it_goes_on_to_the_same_bits_and_redoes_nothing(whole, tiny, tmp_path: Path):
-    closed, splits = [], open_splits(str(tiny))
+def test_stopped_in_the_second_regressor_it_goes_on_to_the_same_bits_and_redoes_nothing(whole, few, tmp_path: Path):
+    closed, splits = [], open_splits(str(few))
 
     def stop() -> None:
         closed.append(1)
@@ -184,9 +184,9 @@ def test_stopped_in_the_second_regressor_it_goes_on_to_the_same_bits_and_redoes_
 
 
 def test_another_number_of_regressors_and_boxes_that_are_not_merged_are_refused(
-    whole: Path, tiny: Path, tmp_path: Path
+    whole: Path, few: Path, tmp_path: Path
 ):
-    splits, three = open_splits(str(tiny)), [*asked(whole), asked(whole)[0]]
+    splits, three = open_splits(str(few)), [*asked(whole), asked(whole)[0]]
     run_ = Run(tmp_path / "run")
     run_.start({**Run(place(whole)).spec()["asked"]}, {})
     with pytest.raises(SpecError, match="fused = 2, and 3 is asked now"):

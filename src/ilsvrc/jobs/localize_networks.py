@@ -26,7 +26,7 @@ def regressor(member: Member, regression: Regression, classes: int) -> nn.Module
 def _proposals(member: Member, regression: Regression, classes: int, size: int) -> ClassProposals:
     """Proposals per class: anchors as Faster R-CNN's, about the middle of each cell of the last map."""
     trunk = models.build(member.model, classes, size, member.width)
-    side, stride = look(trunk, size)[1], _stride(member.model, size)
+    side, stride = _cells(member.model, size)
     with torch.device("cpu"):
         cell = anchors(regression.scales) + (stride - BASE) / 2
         boxes = over_map(cell, side, side, stride)
@@ -34,10 +34,12 @@ def _proposals(member: Member, regression: Regression, classes: int, size: int) 
 
 
 @cache
-def _stride(model: str, size: int) -> int:
+def _cells(model: str, size: int) -> tuple[int, int]:
+    """The side of the network's last map in cells, and how many pixels a cell is wide; no width changes them."""
     # A narrow network on the CPU: on the meta device a look takes a hundred times as long.
     with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-        return stride_of(models.build(model, 2, size, 0.05), size)
+        narrow = models.build(model, 2, size, 0.05)
+        return look(narrow, size)[1], stride_of(narrow, size)
 
 
 def classifier(member: Member, classes: int) -> nn.Module:

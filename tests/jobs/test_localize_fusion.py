@@ -183,9 +183,7 @@ def test_stopped_in_the_second_regressor_it_goes_on_to_the_same_bits_and_redoes_
     assert np.array_equal(one.boxes, other.boxes)
 
 
-def test_another_number_of_regressors_and_boxes_that_are_not_merged_are_refused(
-    whole: Path, few: Path, tmp_path: Path
-):
+def test_another_number_of_regressors_and_boxes_that_are_not_merged_are_refused(whole: Path, few: Path, tmp_path: Path):
     splits, three = open_splits(str(few)), [*asked(whole), asked(whole)[0]]
     run_ = Run(tmp_path / "run")
     run_.start({**Run(place(whole)).spec()["asked"]}, {})

@@ -4,6 +4,7 @@ import copy
 import inspect
 import io
 import math
+from functools import cache
 
 import pytest
 import torch
@@ -43,6 +44,12 @@ SAME_CODE = {  # networks that differ from one that is run in depth, or in the p
     *("resnext101_32x4d", "resnext101_64x4d", "se_resnext101_32x4d"),
 }
 RUN = [name for name in MODELS if name not in SAME_CODE]
+
+
+@cache
+def whole(name: str) -> nn.Module:
+    """As printed, without weights. Read only."""
+    return blank(name)
 
 
 def blank(name: str, **arguments: float) -> nn.Module:
@@ -95,7 +102,7 @@ def test_a_builder_takes_classes_image_size_and_width_and_nothing_else(name: str
 @pytest.mark.sampled
 @pytest.mark.parametrize("name", MODELS)
 def test_at_the_papers_size_it_has_a_logit_per_class(name: str) -> None:
-    network = blank(name)
+    network = whole(name)
     assert run(network, CARDS[name].image_size, training=False).shape[1:] == (1000,)
     assert sum(p.numel() for p in network.parameters()) == CARDS[name].parameters
 
@@ -161,7 +168,7 @@ def test_the_smallest_size_works_and_one_pixel_less_does_not(name: str) -> None:
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", MODELS)
 def test_width_keeps_depth_strides_groups_and_heads(name: str) -> None:
-    as_printed = geometry(blank(name))
+    as_printed = geometry(whole(name))
     for width in (0.02, 0.3):
         assert geometry(blank(name, width=width)) == as_printed, width
 
@@ -169,7 +176,7 @@ def test_width_keeps_depth_strides_groups_and_heads(name: str) -> None:
 @pytest.mark.sampled
 @pytest.mark.parametrize("name", MODELS)
 def test_half_the_width_is_half_the_channels_of_every_layer(name: str) -> None:
-    full, half = blank(name).state_dict(), blank(name, width=0.5).state_dict()
+    full, half = whole(name).state_dict(), blank(name, width=0.5).state_dict()
     for key, weight in full.items():
         if not key.endswith("weight") or key in CLASSIFIERS:
             continue
@@ -233,4 +240,4 @@ def test_layers_carry_the_papers_names() -> None:
         "senet154": {"conv1.conv1_3.conv.weight", "conv5.2.se.fc2.bias"},
     }
     for name, wanted in keys.items():
-        assert wanted <= set(blank(name).state_dict())
+        assert wanted <= set(whole(name).state_dict())

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ilsvrc.errors import WeightsError
 from ilsvrc.weights import definition, wire
-from ilsvrc.weights.arithmetic import BatchNorm
+from ilsvrc.weights.arithmetic import BatchNorm, Scale
 from ilsvrc.weights.build import build, some
 from ilsvrc.weights.definition import Definition, Layer, short
 from ilsvrc.weights.wire import Stored
@@ -23,6 +23,7 @@ from ilsvrc.weights.wire import Stored
 __all__ = ["Network", "network", "read_mean"]
 
 BLOBS = {"BatchNorm": ("mean", "variance", "factor")}  # of other types: weight and bias, those they have
+ALIKE = (nn.ReLU, nn.Dropout, BatchNorm, Scale)  # what they make is as large as what they read
 Value = tuple[str, int]  # a blob's name and how many layers have written it: what works in place makes a new value
 
 
@@ -144,7 +145,7 @@ class Network(nn.Module):
 
 
 def _built(layer: Layer, shapes: list[tuple[int, ...] | None]) -> tuple[nn.Module, list[tuple[int, ...]]]:
-    """A layer's module and the shapes it makes, found by running it on blobs without values."""
+    """A layer's module and the shapes it makes: known by its kind, or found by running it on blobs without values."""
     if layer.type == "ROIPooling" and len(shapes) == 2 and shapes[1] is None:
         shapes = [shapes[0], (1, 5)]  # regions that a Python layer proposes
     known = [shape for shape in shapes if shape is not None]
@@ -155,6 +156,8 @@ def _built(layer: Layer, shapes: list[tuple[int, ...] | None]) -> tuple[nn.Modul
         )
     try:
         module = build(layer, known).eval()
+        if isinstance(module, ALIKE) and len(known[0]) > 1 and not getattr(module, "batch", False):
+            return module, known  # half of a network's layers are such, and to run one takes milliseconds
         made = module(*(torch.empty(shape, device="meta") for shape in known))
     except (RuntimeError, IndexError, OverflowError, TypeError) as error:
         reason = str(error).splitlines()[0][:120]

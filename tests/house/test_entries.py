@@ -147,6 +147,10 @@ def test_an_entry_prints_all_it_knows(key: str):
     wanted += [member.model for member in entry.members]
     for recipe in entry_tables.recipes_in(entry):
         wanted += [recipe.source, *recipe.gaps, str(recipe.optimizer)]
+    regions = getattr(entry.boxes, "regions", None)
+    if regions is not None:
+        wanted += ["judged again", f"kept {regions.kept}", f"around {regions.around}", "per class yes"]
+    assert "Regions(" not in words, "what judges again is told as a part of its own"
     assert [part for part in wanted if " ".join(part.split()) not in words] == []
 
 

@@ -14,7 +14,7 @@ from ilsvrc.entries.protocols import PROTOCOLS
 from ilsvrc.reports.formats import plain
 from ilsvrc.reports.protocol_words import brief
 from ilsvrc.reports.protocol_words import told as told_protocol
-from ilsvrc.spec import BatchNorm, Entry, Member, Recipe, Regions, Regression, Reported
+from ilsvrc.spec import BatchNorm, Detector, Entry, Member, Recipe, Regions, Regression, Reported
 
 Part = str | Table | Text | Padding
 PLACES = {1: "first", 2: "second"}
@@ -169,21 +169,21 @@ def looked(entry: Entry) -> tuple[str, ...]:
 
 
 def _boxes(entry: Entry) -> list[Part]:
-    """How objects are found, where that is the task: the fields of the entry's own way."""
+    """How objects are found, where that is the task: the fields of the entry's own way, then of what judges again."""
     if entry.boxes is None:
         return []
-    told_of = ((field.name.replace("_", " "), getattr(entry.boxes, field.name)) for field in fields(entry.boxes))
-    lines = "\n".join(f"{name:<16} {_plain(_named(value))}" for name, value in told_of if value is not None)
-    return [_heading("\nHow objects are found"), Padding(Text(lines), (0, 0, 0, 2), expand=False)]
+    parts: list[Part] = [_heading("\nHow objects are found"), _set(entry.boxes)]
+    regions = entry.boxes.regions if isinstance(entry.boxes, Regression) else None
+    return parts if regions is None else [*parts, _heading("\nHow their proposals are judged again"), _set(regions)]
 
 
-def _named(value: Any) -> Any:
-    """A field of a way to find boxes; a recipe in it by its source alone, as it is told by itself."""
-    if not isinstance(value, Regions):
-        return value
-    told_of = ((field.name, getattr(value, field.name)) for field in fields(value))
-    said = (f"{name}={'...' if isinstance(one, Recipe) else repr(one)}" for name, one in told_of)
-    return f"Regions({', '.join(said)})"
+def _set(way: Detector | Regression | Regions) -> Padding:
+    """Fields and values of a way to find boxes; a part of it that is told by itself is left out."""
+    told_of = {field.name.replace("_", " "): getattr(way, field.name) for field in fields(way)}
+    told_of = {name: value for name, value in told_of.items() if not isinstance(value, Recipe | Regions | None)}
+    wide = max(map(len, told_of))
+    lines = "\n".join(f"{name:<{wide}}  {_plain(value)}" for name, value in told_of.items())
+    return Padding(Text(lines), (0, 0, 0, 2), expand=False)
 
 
 def recipes_in(entry: Entry) -> tuple[Recipe, ...]:
@@ -231,7 +231,7 @@ def _plain(value: Any) -> str:
     """A field as a person writes it: SGD(lr=0.01, momentum=0.9)."""
     if isinstance(value, tuple):
         return ", ".join(map(_plain, value)) or "none"
-    return str(value)
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def _table(*titles: str) -> Table:

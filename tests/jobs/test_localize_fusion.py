@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from boxed import says_what_it_found
 from small import BENCH, QUIET, Told
 
 from ilsvrc.cli import run
@@ -127,18 +128,7 @@ def test_a_box_of_the_race_is_merged_from_the_windows_of_both(whole: Path, few: 
 
 
 def test_evaluate_localize_and_report_take_both(whole: Path, few: Path, tmp_path: Path, capsys):
-    words = ["evaluate", str(place(whole)), "--device", "cpu", "--engine", "eager", "--json"]
-    assert run(words) == 0
-    told = json.loads(capsys.readouterr().out)
-    scores = Run(place(whole)).read_scores() or {}
-    assert [score["value"] for score in told["scores"]] == [score["value"] for score in scores["scores"]]
-    image = sorted((few / "val").glob("*.JPEG"))[0]
-    words = ["localize", str(image), "--run", str(place(whole)), "--out", str(tmp_path / "out"), "--top", "5", "--json"]
-    assert run([*words, "--device", "cpu", "--precision", "fp32"]) == 0
-    (found,) = json.loads(capsys.readouterr().out)
-    located = read_located(place(whole) / "located.npz")
-    row = located.names.index(image.stem)
-    assert np.array([each["box"] for each in found["places"]]) == pytest.approx(located.boxes[row], abs=0.05)
+    says_what_it_found(place(whole), min((few / "val").glob("*.JPEG")), tmp_path / "out", capsys)
     assert run(["report", str(whole / "runs"), "--out", str(tmp_path / "runs.html")]) == 0
     assert "3 trainings" in capsys.readouterr().out, "the classifier and each regressor"
 

@@ -16,7 +16,6 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed import GradBucket  # type: ignore[attr-defined]
-from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
@@ -223,6 +222,7 @@ class Processes:
 
     def write_shards(self, folder: Path, network: nn.Module, optimizer: Any, more: dict[str, Any]) -> None:
         """Each process's part of the network, the optimizer and `more`, into the folder. Raises DataError."""
+        from torch.distributed.checkpoint.api import CheckpointException  # imported where it is used: it takes a second
         from torch.distributed.checkpoint.state_dict import get_state_dict
         from torch.distributed.checkpoint.state_dict_saver import save
 
@@ -241,6 +241,7 @@ class Processes:
 
     def read_shards(self, folder: Path, network: nn.Module, optimizer: Any, more: dict[str, Any]) -> dict[str, Any]:
         """Fill network and optimizer from the folder and answer what `more` was. Raises WeightsError if damaged."""
+        from torch.distributed.checkpoint.api import CheckpointException
         from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
         from torch.distributed.checkpoint.state_dict_loader import load
 

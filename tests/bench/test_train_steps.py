@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ilsvrc.bench import curves, feed, train
+from ilsvrc.bench import curves, feed, train, train_side
 from ilsvrc.bench.train_side import REFERENCE, TIMM, Side, Towers, plain
 from ilsvrc.errors import SpecError
 from ilsvrc.models import MODELS, build
@@ -29,6 +29,19 @@ def test_the_plain_network_is_ours_with_pytorch_s_norm() -> None:
 
 def test_every_network_that_is_compared_is_one_of_ours() -> None:
     assert {*REFERENCE, *TIMM, *train.CPU, *train.GPU} <= set(MODELS)
+
+
+@pytest.mark.parametrize("multiplied", [True, False])
+def test_timm_s_step_has_amp_where_bf16_is_multiplied_and_says_so(multiplied: bool, monkeypatch) -> None:
+    network = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, 1000))
+    monkeypatch.setattr(train_side, "peer", lambda package, name: network)
+    monkeypatch.setattr(train_side, "bf16_in_hardware", lambda: multiplied)
+    facts = Side("resnet50_v1_5", "timm", "cpu", 2).facts()
+    assert facts["precision"] == ("bf16" if multiplied else "fp32")
+    row = train.Row("resnet50_v1_5", train.label("resnet50_v1_5", "timm"), 2, 1.0, 1.0, 0.0, 0.0, None, facts)
+    assert ("timm, channels last, AMP, bf16" if multiplied else "timm, channels last, fp32") in train.table(
+        [row], "resnet50_v1_5"
+    )[2]
 
 
 @pytest.mark.slow

@@ -136,6 +136,13 @@ def without_ones(shape: Sequence[int]) -> list[int]:
     return [extent for extent in shape if extent != 1]
 
 
+def test_a_layer_that_keeps_the_shape_is_still_refused_where_it_cannot_work() -> None:
+    flat = "input: 'data' input_shape { dim: 8 } layer { name: 'b' type: '%s' bottom: 'data' top: 'b' }"
+    assert network(flat % "ReLU").shapes["b"] == (8,)
+    with pytest.raises(WeightsError, match=r"layer b \(BatchNorm\) cannot work on blobs of shape \(8,\)"):
+        network(flat % "BatchNorm")
+
+
 @pytest.mark.sampled(2)
 @needs_originals
 @pytest.mark.parametrize("name", published())

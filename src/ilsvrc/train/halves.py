@@ -36,7 +36,7 @@ def update(w: Tensor, b: Tensor, half: Tensor, g: Tensor, momentum: Tensor, rate
 def compiled() -> Update | None:
     """The update, compiled and tried, or None where it cannot be."""
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.no_grad():  # as an optimizer calls it, else it is compiled again there
             warnings.simplefilter("ignore")
             made: Update = torch.compile(update, dynamic=True)
             for count in (4096, 8000):

@@ -1,8 +1,9 @@
-"""Response norm on a CPU at the machine's speed: the networks' own arithmetic, compiled into three loops.
+"""Response norm on a CPU at the machine's speed: the networks' own arithmetic, compiled into four loops.
 
-A piece of the maps is laid out in a line with two blank maps between images and between towers, so that the window
-never meets an edge: what is left is arithmetic on neighbours at a fixed distance, which PyTorch compiles once for all
-sizes. It needs a C++ compiler, and some ten seconds, the first time on a machine.
+What the window slides over, squares there and their slopes back, lies in rows with two blank maps at either end, so
+that the window never meets an edge: what is left is arithmetic on neighbours at a fixed distance, which PyTorch
+compiles once for all sizes. Maps are read and written where they are, in their own type. It needs a C++ compiler, and
+some fifteen seconds, the first time on a machine.
 """
 
 import warnings
@@ -16,48 +17,57 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-PIECE = 2**19  # numbers at a time: a few of such lines fit in the cache
+PIECE = 2**20  # numbers at a time: what lies between two loops then fits in the cache
 WORTH = 2**22  # numbers in a batch from which on compiling pays for itself within an epoch
 ALPHA = 1e-4 / 5
 
 
 @dataclass(frozen=True)
 class Loops:
-    """The arithmetic on a line, where a map's neighbour is `step` numbers away.
+    """The arithmetic on rows (R, maps · step), where a map's neighbour is `step` numbers away.
 
-    Each result is shorter than what it was made from by four maps, two at either end.
+    A padded row has two blank maps more at either end. Each loop writes into what it is given last.
     """
 
-    forward: Callable[[Tensor, int, float], Tensor]
-    inner: Callable[[Tensor, Tensor, int, float], tuple[Tensor, Tensor]]
-    outer: Callable[[Tensor, Tensor, Tensor, int], Tensor]
+    squares: Callable[[Tensor, int, Tensor], None]
+    forward: Callable[[Tensor, Tensor, int, float, Tensor], None]
+    inner: Callable[[Tensor, Tensor, Tensor, int, float, Tensor, Tensor], None]
+    outer: Callable[[Tensor, Tensor, Tensor, int, Tensor], None]
 
 
-def window(x: Tensor, step: int) -> Tensor:
-    """The sums over five neighbours."""
-    pairs = x[step:] + x[:-step]
-    return pairs[: -3 * step] + pairs[2 * step : -step] + x[4 * step :]
+def window(padded: Tensor, step: int) -> Tensor:
+    """The sums over five neighbours, (R, maps · step)."""
+    size = padded.shape[1] - 4 * step
+    a, b, c, d, e = (padded[:, first * step : first * step + size] for first in range(5))
+    return (a + b) + (c + d) + e
 
 
-def forward(x: Tensor, step: int, k: float) -> Tensor:
-    """x · d ** -0.75 with d = k + alpha · window(x²)."""
-    root = torch.rsqrt(k + ALPHA * window(x * x, step))
-    return x[2 * step : -2 * step] * (root * torch.sqrt(root))
+def squares(x: Tensor, step: int, s: Tensor) -> None:
+    """The padded s = x²."""
+    a = x.float()
+    s[:, 2 * step : -2 * step].copy_(a * a)
 
 
-def inner(x: Tensor, g: Tensor, step: int, k: float) -> tuple[Tensor, Tensor]:
-    """g · d ** -0.75 and g · x · d ** -1.75."""
-    root = torch.rsqrt(k + ALPHA * window(x * x, step))
-    y = g[2 * step : -2 * step] * (root * torch.sqrt(root))
-    return y, y * x[2 * step : -2 * step] * (root * root)
+def forward(x: Tensor, s: Tensor, step: int, k: float, out: Tensor) -> None:
+    """x · d ** -0.75 with d = k + alpha · window(s)."""
+    root = torch.rsqrt(k + ALPHA * window(s, step))
+    out.copy_(x.float() * (root * torch.sqrt(root)))
 
 
-def outer(x: Tensor, y: Tensor, t: Tensor, step: int) -> Tensor:
+def inner(x: Tensor, g: Tensor, s: Tensor, step: int, k: float, y: Tensor, t: Tensor) -> None:
+    """y = g · d ** -0.75 and the padded t = g · x · d ** -1.75."""
+    root = torch.rsqrt(k + ALPHA * window(s, step))
+    a = g.float() * (root * torch.sqrt(root))
+    y.copy_(a)
+    t[:, 2 * step : -2 * step].copy_(a * x.float() * (root * root))
+
+
+def outer(x: Tensor, y: Tensor, t: Tensor, step: int, out: Tensor) -> None:
     """The gradient of x: y - 2 · 0.75 · alpha · x · window(t)."""
-    return y[2 * step : -2 * step] - (1.5 * ALPHA) * x[4 * step : -4 * step] * window(t, step)
+    out.copy_(y - (1.5 * ALPHA) * x.float() * window(t, step))
 
 
-PLAIN = Loops(forward, inner, outer)
+PLAIN = Loops(squares, forward, inner, outer)
 
 
 @cache
@@ -66,11 +76,7 @@ def compiled() -> Loops | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            loops = Loops(
-                torch.compile(forward, dynamic=True),
-                torch.compile(inner, dynamic=True),
-                torch.compile(outer, dynamic=True),
-            )
+            loops = Loops(*(torch.compile(loop, dynamic=True) for loop in (squares, forward, inner, outer)))
             _try(loops)
     except Exception:  # no compiler, a broken one, no room for what it writes: whatever it is, there is another way
         return None
@@ -113,9 +119,11 @@ class Response(torch.autograd.Function):
         ctx.save_for_backward(x)
         ctx.how = k, towers, loops
         y = torch.empty_like(x)
-        for line, (maps, out) in pieces((x, y), towers):
-            a = line.fill(0, maps)
-            line.take(loops.forward(a, line.step, k), 2, out)
+        (maps, out), step = in_rows((x, y), towers)
+        with torch.autocast(x.device.type, enabled=False):  # else there is a second code for each loop
+            for s, a, into in pieces(1, step, maps, out):
+                loops.squares(a, step, s)
+                loops.forward(a, s, step, k, into)
         return y
 
     @staticmethod
@@ -124,46 +132,38 @@ class Response(torch.autograd.Function):
         """The gradient of x."""
         (x,), (k, towers, loops) = ctx.saved_tensors, ctx.how
         dx = torch.empty_like(x)
-        for line, (maps, gradient, out) in pieces((x, g, dx), towers):
-            a, b = line.fill(0, maps), line.fill(1, gradient)
-            line.take(loops.outer(a, *loops.inner(a, b, line.step, k), line.step), 0, out)
+        (maps, gradient, out), step = in_rows((x, g, dx), towers)
+        for s, t, a, b, into in pieces(2, step, maps, gradient, out):
+            y = torch.empty(a.shape)
+            loops.squares(a, step, s)
+            loops.inner(a, b, s, step, k, y, t)
+            loops.outer(a, y, t, step, into)
         return dx, None, None, None
 
 
-class Line:
-    """Maps (R, towers, C, P) one behind the other: four blank ones before all, two behind each tower and behind all."""
+def in_rows(images: tuple[Tensor, ...], towers: int) -> tuple[list[Tensor], int]:
+    """Images (N, C, H, W) in rows (R, maps · step), one tower's maps each, and the step from a map to the next.
 
-    def __init__(self, shape: torch.Size) -> None:
-        _, towers, maps, self.step = shape
-        self.shape, tower = shape, (maps + 2) * self.step
-        self.strides = (towers * tower, tower, self.step, 1)
-        length = shape[0] * towers * tower + 6 * self.step
-        self._lines = [torch.zeros(length) for _ in range(2)]
-
-    def fill(self, number: int, maps: Tensor) -> Tensor:
-        """Line 0 or 1 with these maps."""
-        line = self._lines[number]
-        line.as_strided(self.shape, self.strides, 4 * self.step).copy_(maps)
-        return line
-
-    def take(self, line: Tensor, before: int, out: Tensor) -> None:
-        """Copy the maps of a line that has `before` maps before them."""
-        out.copy_(line.as_strided(self.shape, self.strides, before * self.step))
-
-
-def pieces(images: tuple[Tensor, ...], towers: int) -> Iterator[tuple[Line, tuple[Tensor, ...]]]:
-    """Views of images in pieces of about PIECE numbers, (R, towers, C, P), and a line to lay them out in.
-
-    Channels last, R counts pixels and P is 1; else R counts images and P their pixels. The first decides for all.
+    Channels last, a row is a pixel's; else an image's. The first decides for all, and all but gradients are views.
     """
     count, maps, height, width = images[0].shape
     if images[0].is_contiguous() or not images[0].is_contiguous(memory_format=torch.channels_last):
-        rows = [image.reshape(count, towers, maps // towers, height * width) for image in images]
-    else:
-        rows = [image.permute(0, 2, 3, 1).reshape(-1, towers, maps // towers, 1) for image in images]
-    some = max(1, PIECE // max(1, rows[0][0:1].numel()))
-    line: Line | None = None
-    for parts in zip(*(torch.split(row, some) for row in rows), strict=True):
-        if line is None or line.shape != parts[0].shape:
-            line = Line(parts[0].shape)
-        yield line, parts
+        step = height * width
+        return [image.reshape(count * towers, maps // towers * step) for image in images], step
+    return [image.permute(0, 2, 3, 1).reshape(-1, maps // towers) for image in images], 1
+
+
+def pieces(padded: int, step: int, *rows: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """So many padded buffers, the same each time, and a part of each of the rows, of about PIECE numbers."""
+    count, size = rows[0].shape
+    some = min(max(1, PIECE // max(1, size)), max(1, count))
+    buffers = [torch.zeros(some, size + 4 * step) for _ in range(padded)]
+    for first in range(0, count, some):
+        here = min(some, count - first)
+        yield *(part(buffer, 0, here) for buffer in buffers), *(part(row, first, here) for row in rows)
+
+
+def part(rows: Tensor, first: int, count: int) -> Tensor:
+    """So many rows in their memory, yet no view of them: how views relate is compiled in, and would be again."""
+    size, strides = (count, rows.shape[1]), rows.stride()
+    return rows.new_empty(0).set_(rows.untyped_storage(), rows.storage_offset() + first * strides[0], size, strides)

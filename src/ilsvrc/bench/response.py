@@ -38,7 +38,7 @@ def main() -> None:
     wanted = there_and_back(norms["torch.nn.LocalResponseNorm"], x, g)
     rows = {name: {"off": _off(there_and_back(norm, x, g), wanted)} for name, norm in norms.items()}
     seconds: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    half = x.to(torch.bfloat16, memory_format=torch.channels_last), g.to(torch.bfloat16)
+    half = [t.to(torch.bfloat16, memory_format=torch.channels_last) for t in (x, g)]  # as a network hands them over
     for _ in range(ROUNDS):
         for name, norm in norms.items():
             seconds.setdefault((name, "fp32"), []).append(timed(norm, x, g))

@@ -23,7 +23,7 @@ from ilsvrc.train.step import Loss, LossScale, accumulated, compiled
 def settled(bench: Bench, network: nn.Module, image_size: int, batch: int, recipe: Recipe | None = None) -> Bench:
     """The bench with what will be compiled of this network: parts only where there are some, and large ones.
 
-    network may be on the meta device. The first time on a machine this compiles, for some ten seconds.
+    network may be on the meta device. The first time on a machine this compiles, for some twenty seconds.
     """
     if bench.compile != "parts" or (recipe and _halves(bench, network, recipe) and halves.compiled()):
         return bench

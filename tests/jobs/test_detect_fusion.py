@@ -187,7 +187,8 @@ def test_evaluate_detect_and_report_take_all_networks(two: Path, few: Path, tmp_
 def test_train_and_race_take_an_entry_of_two(two, classifier, few, tmp_path: Path, monkeypatch, capsys):
     monkeypatch.setitem(DETECTORS, KEY, entry_of(2))
     words = ["train", KEY, "--data", str(few), "--epochs", "1", "--image-size", "48", "--width", "0.1"]
-    words += ["--device", "cpu", "--start", str(classifier), "--out", str(tmp_path / "runs" / f"{KEY}.0")]
+    words += ["--device", "cpu", "--precision", "fp32", "--start", str(classifier)]
+    words += ["--out", str(tmp_path / "runs" / f"{KEY}.0")]
     assert run(words) == 0
     shown = " ".join(capsys.readouterr().out.split())
     alone = [f"{value:.1%}" for value in scores_of(two)["alone"]]

@@ -135,7 +135,7 @@ def test_evaluate_localize_and_report_take_both(whole: Path, few: Path, tmp_path
 
 def test_train_takes_an_entry_of_two_and_says_what_each_scores_alone(whole: Path, few: Path, tmp_path: Path, capsys):
     words = ["train", KEY, "--recipe", "paper", "--data", str(few), "--epochs", "1", "--device", "cpu"]
-    words += ["--image-size", "48", "--width", "0.1", "--start", str(whole / "runs" / "vgg16.0")]
+    words += ["--precision", "fp32", "--image-size", "48", "--width", "0.1", "--start", str(whole / "runs" / "vgg16.0")]
     assert run([*words, "--out", str(tmp_path / "run")]) == 0
     assert "boxes of one regressor alone: " in " ".join(capsys.readouterr().out.split())
     for name in ("regressor1", "regressor2"):

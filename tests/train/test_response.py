@@ -1,4 +1,4 @@
-"""Response norm in three loops: the same operation as the networks', whatever the layout, compiled or not."""
+"""Response norm in loops: the same operation as the networks', whatever the layout, compiled or not."""
 
 import copy
 import subprocess
@@ -62,6 +62,18 @@ def test_images_that_lie_in_neither_order_are_no_obstacle() -> None:
     found = there_and_back(lambda x: response.normalise(x, 2.0, 1), x, g.transpose(0, 1).contiguous().transpose(0, 1))
     wanted = there_and_back(alexnet.ResponseNorm(2.0, 1), x.double(), g.double())
     assert max(difference(f, w) for f, w in zip(found, wanted, strict=True)) < 3e-7
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_a_part_of_a_batch_is_read_where_it_lies_and_nothing_beside_it_is_written(last: bool) -> None:
+    whole, g = images((5, 10, 4, 3), last), slopes((5, 10, 4, 3))
+    before = whole.clone()
+    found = there_and_back(lambda x: response.normalise(x, 2.0, 1), whole[2:4], g[2:4])
+    wanted = there_and_back(alexnet.ResponseNorm(2.0, 1), before[2:4].double(), g[2:4].double())
+    assert max(difference(f, w) for f, w in zip(found, wanted, strict=True)) < 3e-7
+    assert torch.equal(whole, before)
+    with torch.inference_mode():
+        assert torch.equal(response.normalise(whole[2:4], 2.0, 1), found[0])
 
 
 @pytest.mark.parametrize("name", ["alexnet", "alexnet_caffe", "zfnet", "googlenet", "vgg11_lrn"])

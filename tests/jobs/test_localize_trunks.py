@@ -123,7 +123,7 @@ def test_evaluate_and_localize_say_what_the_race_found(whole: Path, few: Path, t
 
 
 def test_a_run_of_two_is_taken_apart_and_its_submission_is_the_run_s(whole: Path, tmp_path: Path, monkeypatch, capsys):
-    monkeypatch.setattr(machine, "bf16_in_hardware", lambda: False)  # the run was judged in fp32
+    monkeypatch.setattr(machine, "bf16_in_hardware", lambda: True)  # and yet it is looked at in fp32, as it was judged
     assert run(["ensemble", str(place(whole)), "--device", "cpu", "--json", "--out", str(tmp_path / "all.txt")]) == 0
     apart, scores = json.loads(capsys.readouterr().out), Run(place(whole)).read_scores() or {}
     alone = [each[0]["value"] for each in scores["alone"]]

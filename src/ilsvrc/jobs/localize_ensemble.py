@@ -6,7 +6,7 @@ or the proposals of all judged by all.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,14 +52,17 @@ class Together:
 def ensemble(sources: Sequence[Path], out: Path | None, meta: Path | None, bench: Bench, watch: Watch) -> BoxEnsemble:
     """Judge localization runs together on the val images of the data they were trained on.
 
-    One run of several networks is taken apart into them; each counts by the weight that its entry gives it. With `out`,
-    the submission of all in the kit's form, by the ids of `meta`, a kit's meta.mat, or of the kit beside the images.
+    One run of several networks is taken apart into them; each counts by the weight that its entry gives it. Runs that
+    were all trained in fp32 are looked at in fp32, whatever the bench's precision. With `out`, the submission of all in
+    the kit's form, by the ids of `meta`, a kit's meta.mat, or of the kit beside the images.
     Raises DataError for what cannot be read, SpecError for members that do not fit together.
     """
     seats = seated(sources, load_localizers)
     every = [localizer for seat in seats for localizer in seat.networks]
     check_alike(every)
     place, dataset = images_of(seats)
+    if all(Run(seat.source).spec()["asked"].get("precision") == "fp32" for seat in seats):
+        bench = replace(bench, precision="fp32")  # as each was judged when its training was done
     first = every[0]
     judge = BoxJudge(dataset, first.protocol, first.regression, first.size, bench, reading_of(seats))
     together = Together(dataset, judge, {}, bench)
